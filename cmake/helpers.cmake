@@ -1,0 +1,33 @@
+# kiln_library(<folder> [DEPS kiln_x ...]): every .cpp below the calling folder becomes library kiln_<folder>.
+function(kiln_library name)
+    cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+    if(sources)
+        add_library(kiln_${name} STATIC ${sources})
+        set(scope PUBLIC)
+        # The engine itself neither throws nor asks for types at run time.
+        target_compile_options(kiln_${name} PRIVATE -fno-exceptions -fno-rtti)
+    else()
+        add_library(kiln_${name} INTERFACE)
+        set(scope INTERFACE)
+    endif()
+    target_include_directories(kiln_${name} ${scope} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_link_libraries(kiln_${name} ${scope} ${ARG_DEPS} fmt::fmt tl::expected)
+endfunction()
+
+# kiln_test(<name> SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable, registered as one ctest test.
+# The label "quick" is what CI runs; "long" is the long suite.
+function(kiln_test name)
+    cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS;LABELS;ENV" ${ARGN})
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_compile_definitions(${name} PRIVATE KILN_SOURCE_DIR="${PROJECT_SOURCE_DIR}" KILN_BINARY_DIR="${PROJECT_BINARY_DIR}")
+    add_test(NAME ${name} COMMAND ${name})
+    if(NOT ARG_LABELS)
+        set(ARG_LABELS quick)
+    endif()
+    if(NOT ARG_TIMEOUT)
+        set(ARG_TIMEOUT 300)
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
+endfunction()
