@@ -1,0 +1,78 @@
+// The guest context: the one block of memory that translated code of every tier is handed. It holds the
+// run-time header, the guest's state slots and the temporaries; code reaches everything else through it.
+//
+//   0              Context      the header below
+//   slots_begin    guest state  abi/<guest>/state.h, described to passes and tiers by its StateLayout
+//   temps_begin    temporaries  spill space of the tiers; nothing is kept there between units
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/types.h"
+
+namespace kiln::abi {
+
+enum class ExitReason : u8 {
+#define EXIT_REASON(name, pc, meaning) name,
+#include "abi/exit_reasons.def"
+#undef EXIT_REASON
+};
+
+constexpr std::string_view name(ExitReason reason) {
+    constexpr std::string_view names[] = {
+#define EXIT_REASON(name, pc, meaning) #name,
+#include "abi/exit_reasons.def"
+#undef EXIT_REASON
+    };
+    return names[static_cast<u8>(reason)];
+}
+
+enum class FaultKind : u8 {
+    unmapped,    ///< nothing is mapped there
+    protected_,  ///< what is mapped there does not allow the access
+    bus,         ///< the mapping has nothing behind it (a file that became shorter)
+    misaligned,  ///< an access that must be aligned is not
+};
+
+/// A failed guest memory access.
+struct Fault {
+    GuestAddr address;
+    FaultKind kind = FaultKind::unmapped;
+};
+
+/// The header. One thread runs on a Context; only `budget` is written by anyone else, and only by a signal
+/// handler on that same thread.
+struct Context {
+    /// Guest instructions until translated code must return with ExitReason::poll: every way out of a unit
+    /// subtracts the instructions executed and leaves when the result is negative. A signal handler asks for
+    /// attention by making it negative (the subtraction is one instruction).
+    i64 budget = 0;
+    /// The host address of guest address 0.
+    u8* memory = nullptr;
+    /// FP exception flags accrued while not in translated code (there they gather in host state), as ops.def
+    /// says.
+    u64 fp_flags = 0;
+    /// Set with ExitReason::fault and fetch_fault.
+    Fault fault;
+    /// Set with ExitReason::side_exit.
+    u64 side_exit = 0;
+    /// Guest instructions executed before `budget` was last filled up.
+    u64 retired = 0;
+    i64 budget_filled = 0;
+
+    /// Guest instructions executed so far.
+    u64 instructions() const { return retired + static_cast<u64>(budget_filled - budget); }
+    /// Grants `count` more instructions.
+    void refill(i64 count) {
+        retired = instructions();
+        budget = budget_filled = count;
+    }
+};
+
+inline constexpr u32 slots_begin = 128;
+inline constexpr u32 temps_begin = 4096;
+inline constexpr u32 temps_bytes = 16384;
+static_assert(sizeof(Context) <= slots_begin);
+
+}  // namespace kiln::abi

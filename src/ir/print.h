@@ -1,0 +1,33 @@
+// The text form of IR. What print() writes, parse() (parse.h) reads back to an equal function.
+//
+//   function rv64 0x10000 {
+//   b0:
+//   @0x10000:
+//     %0 = get_state.i64 x5
+//     %1 = iconst.i64 0x10
+//     %2 = add.i64 %0, %1
+//   @0x10004:
+//     %3 = load.i32.relaxed %2, 8 [x6=%1]
+//     %4 = icmp.i32.eq %3, %3
+//     br_if %4, b1(%2), b2
+//   b1(%5: i64):
+//     goto_pc.plain 0x10010
+//   b2:
+//     ...
+//   }
+//
+// `@pc:` names the guest instruction that the lines below it come from. ';' starts a comment.
+#pragma once
+
+#include <string>
+
+#include "ir/function.h"
+
+namespace kiln::ir {
+
+/// Values are numbered in order of appearance, so equal functions print equally whatever their ids.
+std::string print(const Function& f);
+/// One instruction as it stands in print(), with its own id as its number.
+std::string print(const Function& f, ValueId id);
+
+}  // namespace kiln::ir
