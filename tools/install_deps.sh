@@ -23,6 +23,7 @@ build_packages='
 test_packages='
     clang-format-19
     g++-riscv64-linux-gnu
+    gcc-12
     gcc-riscv64-linux-gnu
     libc6-dev-riscv64-cross
     libclang-rt-19-dev
