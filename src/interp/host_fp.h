@@ -12,6 +12,7 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <limits>
 
 #include "base/softfp.h"
@@ -74,6 +75,265 @@ inline bool host_has_fma() {
         return __builtin_cpu_supports("fma") != 0;
     }();
     return has_fma;
+}
+
+/// The raw bits of a value, zero-extended, and the softfp format of its type.
+inline u64 bits_of(float value) { return std::bit_cast<u32>(value); }
+inline u64 bits_of(double value) { return std::bit_cast<u64>(value); }
+template <class T>
+inline constexpr softfp::Format format_of = sizeof(T) == 4 ? softfp::Format::f32 : softfp::Format::f64;
+template <class T>
+inline T from_bits(u64 bits) {
+    if constexpr (sizeof(T) == 4)
+        return std::bit_cast<float>(static_cast<u32>(bits));
+    else
+        return std::bit_cast<double>(bits);
+}
+
+/// Whether `value` is a NaN, asked in integers: no flag, even for a signaling one.
+template <class T>
+inline bool is_nan(T value) {
+    constexpr u64 infinity = sizeof(T) == 4 ? 0x7f800000 : 0x7ff0'0000'0000'0000;
+    constexpr u64 magnitude = sizeof(T) == 4 ? 0x7fffffff : 0x7fff'ffff'ffff'ffff;
+    return (bits_of(value) & magnitude) > infinity;
+}
+
+/// A result of the SSE unit under NanRule::canonical. Its NaNs are quiet, so this compare raises nothing.
+template <class T>
+inline T canonical(T result) {
+    if (result != result) [[unlikely]]
+        return std::numeric_limits<T>::quiet_NaN();
+    return result;
+}
+
+/// The same operation in software, rounding to nearest even, where the hardware's answer is not ours.
+template <class T, class Operation>
+[[gnu::noinline, gnu::cold]] T soften(Operation operation) {
+    return from_bits<T>(with_rounding(softfp::Rounding::rne, operation));
+}
+
+// IEEE 754-2019, 5.4.1. Each takes and gives values of one type; see the functions of the same name in
+// softfp.
+#define KILN_HOST_FP_BINARY(name, instruction)                    \
+    inline float name(float a, float b) {                         \
+        asm volatile(instruction "ss %1, %0" : "+x"(a) : "x"(b)); \
+        return canonical(a);                                      \
+    }                                                             \
+    inline double name(double a, double b) {                      \
+        asm volatile(instruction "sd %1, %0" : "+x"(a) : "x"(b)); \
+        return canonical(a);                                      \
+    }
+KILN_HOST_FP_BINARY(add, "add")
+KILN_HOST_FP_BINARY(sub, "sub")
+KILN_HOST_FP_BINARY(mul, "mul")
+KILN_HOST_FP_BINARY(div, "div")
+#undef KILN_HOST_FP_BINARY
+
+inline float sqrt(float a) {
+    asm volatile("sqrtss %0, %0" : "+x"(a));
+    return canonical(a);
+}
+inline double sqrt(double a) {
+    asm volatile("sqrtsd %0, %0" : "+x"(a));
+    return canonical(a);
+}
+
+/// softfp::fma of values of one type.
+template <class T>
+inline T soft_fma(T a, T b, T c) {
+    return soften<T>([=](softfp::Context& context) {
+        return softfp::fma(format_of<T>, bits_of(a), bits_of(b), bits_of(c), context);
+    });
+}
+inline float fma(float a, float b, float c) {
+    if (!host_has_fma()) [[unlikely]]
+        return soft_fma(a, b, c);
+    float result = a;
+    asm volatile("vfmadd213ss %2, %1, %0" : "+x"(result) : "x"(b), "x"(c));
+    // x86 raises nothing for infinity * zero + quiet NaN.
+    if (result != result) [[unlikely]]
+        return soft_fma(a, b, c);
+    return result;
+}
+inline double fma(double a, double b, double c) {
+    if (!host_has_fma()) [[unlikely]]
+        return soft_fma(a, b, c);
+    double result = a;
+    asm volatile("vfmadd213sd %2, %1, %0" : "+x"(result) : "x"(b), "x"(c));
+    if (result != result) [[unlikely]]
+        return soft_fma(a, b, c);
+    return result;
+}
+
+// IEEE 754-2019, 5.11. ucomis is the quiet compare, comis the signaling one; unordered sets ZF, PF and CF, so
+// "above" conditions of the swapped operands are false for NaNs.
+inline bool eq(float a, float b) {
+    bool equal, ordered;
+    asm volatile("ucomiss %3, %2" : "=@ccz"(equal), "=@ccnp"(ordered) : "x"(a), "x"(b));
+    return equal & ordered;
+}
+inline bool eq(double a, double b) {
+    bool equal, ordered;
+    asm volatile("ucomisd %3, %2" : "=@ccz"(equal), "=@ccnp"(ordered) : "x"(a), "x"(b));
+    return equal & ordered;
+}
+#define KILN_HOST_FP_COMPARE(name, instruction, condition)                                \
+    inline bool name(float a, float b) {                                                  \
+        bool result;                                                                      \
+        asm volatile(instruction "s %2, %1" : "=@cc" condition(result) : "x"(b), "x"(a)); \
+        return result;                                                                    \
+    }                                                                                     \
+    inline bool name(double a, double b) {                                                \
+        bool result;                                                                      \
+        asm volatile(instruction "d %2, %1" : "=@cc" condition(result) : "x"(b), "x"(a)); \
+        return result;                                                                    \
+    }
+KILN_HOST_FP_COMPARE(lt, "comis", "a")
+KILN_HOST_FP_COMPARE(le, "comis", "ae")
+KILN_HOST_FP_COMPARE(lt_quiet, "ucomis", "a")
+KILN_HOST_FP_COMPARE(le_quiet, "ucomis", "ae")
+#undef KILN_HOST_FP_COMPARE
+
+/// Orders the values of a type by their bits, -0 just below +0. NaNs have no place in it.
+inline i32 order_key(float value) {
+    const i32 bits = std::bit_cast<i32>(value);
+    return bits < 0 ? bits ^ 0x7fffffff : bits;
+}
+inline i64 order_key(double value) {
+    const i64 bits = std::bit_cast<i64>(value);
+    return bits < 0 ? bits ^ 0x7fff'ffff'ffff'ffff : bits;
+}
+
+// IEEE 754-2019, 9.6, with -0 below +0; minsd and maxsd have other rules for zeros and NaNs, hence integers.
+#define KILN_HOST_FP_EXTREME(name, order)                                           \
+    template <class T>                                                              \
+    inline T name(T a, T b) {                                                       \
+        if (is_nan(a) || is_nan(b)) [[unlikely]]                                    \
+            return soften<T>([=](softfp::Context& context) {                        \
+                return softfp::name(format_of<T>, bits_of(a), bits_of(b), context); \
+            });                                                                     \
+        return order_key(a) order order_key(b) ? a : b;                             \
+    }
+KILN_HOST_FP_EXTREME(min_number, <)
+KILN_HOST_FP_EXTREME(max_number, >)
+KILN_HOST_FP_EXTREME(minimum, <)
+KILN_HOST_FP_EXTREME(maximum, >)
+#undef KILN_HOST_FP_EXTREME
+
+// IEEE 754-2019, 5.4.1: integers to the nearest value, named after the integer's type.
+inline float f32_from_i32(i32 value) {
+    float result = 0;
+    asm volatile("cvtsi2ssl %1, %0" : "+x"(result) : "r"(value));
+    return result;
+}
+inline float f32_from_i64(i64 value) {
+    float result = 0;
+    asm volatile("cvtsi2ssq %1, %0" : "+x"(result) : "r"(value));
+    return result;
+}
+inline double f64_from_i32(i32 value) {
+    double result = 0;
+    asm volatile("cvtsi2sdl %1, %0" : "+x"(result) : "r"(value));
+    return result;
+}
+inline double f64_from_i64(i64 value) {
+    double result = 0;
+    asm volatile("cvtsi2sdq %1, %0" : "+x"(result) : "r"(value));
+    return result;
+}
+inline float f32_from_u32(u32 value) { return f32_from_i64(i64{value}); }
+inline double f64_from_u32(u32 value) { return f64_from_i64(i64{value}); }
+
+/// Half of a u64 of 2^63 or more, the bit shifted out kept as a sticky bit: it rounds as the whole does, and
+/// doubling the rounded half is exact.
+inline i64 sticky_half(u64 value) { return static_cast<i64>(value >> 1 | (value & 1)); }
+inline float f32_from_u64(u64 value) {
+    if (static_cast<i64>(value) >= 0) return f32_from_i64(static_cast<i64>(value));
+    const float half = f32_from_i64(sticky_half(value));
+    return half + half;
+}
+inline double f64_from_u64(u64 value) {
+    if (static_cast<i64>(value) >= 0) return f64_from_i64(static_cast<i64>(value));
+    const double half = f64_from_i64(sticky_half(value));
+    return half + half;
+}
+
+/// Between formats.
+inline float f32_from_f64(double value) {
+    float result = 0;
+    asm volatile("cvtsd2ss %1, %0" : "+x"(result) : "x"(value));
+    return canonical(result);
+}
+inline double f64_from_f32(float value) {
+    double result = 0;
+    asm volatile("cvtss2sd %1, %0" : "+x"(result) : "x"(value));
+    return canonical(result);
+}
+
+/// Raises `invalid` and gives the integer nearest to `value`, which does not fit Int: RISC-V's fcvt, where a
+/// NaN counts as +infinity.
+template <class Int, class T>
+[[gnu::noinline, gnu::cold]] Int saturate(T value) {
+    raise_flags(softfp::invalid);
+    const bool negative = std::signbit(value) && !is_nan(value);
+    return negative ? std::numeric_limits<Int>::min() : std::numeric_limits<Int>::max();
+}
+
+/// cvtt with a 32-bit or 64-bit destination: truncates; what does not fit raises IE alone and gives the
+/// least integer.
+inline i32 truncate_to_i32(float value) {
+    i32 result;
+    asm volatile("cvttss2sil %1, %0" : "=r"(result) : "x"(value));
+    return result;
+}
+inline i32 truncate_to_i32(double value) {
+    i32 result;
+    asm volatile("cvttsd2sil %1, %0" : "=r"(result) : "x"(value));
+    return result;
+}
+inline i64 truncate_to_i64(float value) {
+    i64 result;
+    asm volatile("cvttss2siq %1, %0" : "=r"(result) : "x"(value));
+    return result;
+}
+inline i64 truncate_to_i64(double value) {
+    i64 result;
+    asm volatile("cvttsd2siq %1, %0" : "=r"(result) : "x"(value));
+    return result;
+}
+
+// softfp::to_int with Rounding::rtz.
+template <class T>
+inline i32 to_i32(T value) {
+    const i32 result = truncate_to_i32(value);
+    // The least integer is the true result for values down to -2^31 - 1 exclusive, and the mark of failure.
+    if (result == std::numeric_limits<i32>::min() && !(value <= -0x1p31 && value > -0x1p31 - 1)) [[unlikely]]
+        return saturate<i32>(value);
+    return result;
+}
+template <class T>
+inline i64 to_i64(T value) {
+    const i64 result = truncate_to_i64(value);
+    if (result == std::numeric_limits<i64>::min() && value != T{-0x1p63}) [[unlikely]]
+        return saturate<i64>(value);
+    return result;
+}
+/// Out of range is sorted out before the conversion: cvtt to a wider type would raise PE there.
+template <class T>
+inline u32 to_u32(T value) {
+    if (!(value > T{-1} && value < T{0x1p32})) [[unlikely]]
+        return saturate<u32>(value);
+    return static_cast<u32>(truncate_to_i64(value));
+}
+template <class T>
+inline u64 to_u64(T value) {
+    if (!(value > T{-1} && value < T{0x1p64})) [[unlikely]]
+        return saturate<u64>(value);
+    if (value < T{0x1p63}) return static_cast<u64>(truncate_to_i64(value));
+    // An integer in [2^63, 2^64): its fraction bits moved up to the hidden bit, which is bit 63.
+    constexpr unsigned exponent_bits = sizeof(T) == 4 ? 8 : 11;
+    constexpr unsigned above = (64 - 8 * sizeof(T)) + exponent_bits;
+    return bits_of(value) << above | u64{1} << 63;
 }
 
 }  // namespace kiln::host_fp
