@@ -1,0 +1,166 @@
+// One guest address space in user mode: which guest pages exist, and the mmap family that changes them.
+//
+// Guest address g lives at host address base() + g, for every g below limit(). Base 0 is the normal case:
+// kiln is a static-pie, so the kernel puts nothing of kiln's below 256 GiB and the guest can have its own
+// addresses. Any other base is an arena: limit() bytes reserved at once, inaccessible where the guest has
+// nothing. Both behave alike.
+//
+// Laws kept here:
+//   - the map of regions is the truth about what the guest has; the host's mappings follow it under one lock;
+//   - no mapping of the guest ever replaces memory of kiln's own;
+//   - guest PROT_EXEC never becomes host PROT_EXEC: executable for the guest is readable for the host.
+// Elsewhere on purpose: copying that survives a bad pointer (mem/access.h), and the watch on writes to pages
+// that hold translated code.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "abi/frontend.h"
+#include "base/types.h"
+
+namespace kiln::mem {
+
+/// The guest's page size, which is the host's, in bytes.
+inline constexpr u64 page_bytes = 4096;
+
+/// The lowest address a guest may map, unless vm.mmap_min_addr is higher.
+inline constexpr u64 lowest_address = 0x10000;
+
+/// What lies behind a mapping. Shared by all regions that were cut from one mapping.
+struct Backing {
+    std::string name;  ///< a file's path, or "[heap]", "[stack]"...; empty for plain anonymous memory
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool anonymous = true;
+};
+
+/// Neighbouring pages with the same rights and consecutive backing.
+struct Region {
+    GuestAddr begin;
+    GuestAddr end;
+    int prot = 0;  ///< PROT_READ | PROT_WRITE | PROT_EXEC as the guest asked
+    bool shared = false;
+    bool grows_down = false;
+    u64 offset = 0;  ///< of `begin` in the file, in bytes; 0 for anonymous memory
+    std::shared_ptr<const Backing> backing;
+
+    u64 bytes() const { return end - begin; }
+};
+
+/// Calls that return i64 give what the Linux system call gives: a value, or minus an errno. Any thread may call
+/// anything, except as said at a function; none may be called from a signal handler, but host() and contains().
+class AddressSpace final : public abi::CodeSource {
+  public:
+    struct Options {
+        /// Where guest address 0 shall be; without it 0 if possible, else wherever there is room.
+        std::optional<u64> base;
+        /// One past the highest guest address, in bytes; a multiple of the page size.
+        u64 limit = u64{1} << 38;
+    };
+
+    /// Fails when the host has no room for it at the base asked for.
+    static Result<std::unique_ptr<AddressSpace>> create(const Options& options);
+    /// Unmaps everything the guest has.
+    ~AddressSpace() override;
+    AddressSpace(const AddressSpace&) = delete;
+    AddressSpace& operator=(const AddressSpace&) = delete;
+
+    u64 base() const { return base_; }
+    u64 limit() const { return limit_; }
+    /// The lowest address a guest may map.
+    u64 lowest() const { return lowest_; }
+
+    /// The host address of a guest address; says nothing about whether anything is there.
+    u8* host(GuestAddr address) const { return reinterpret_cast<u8*>(base_ + address.raw); }
+    /// The guest address of a host address; none if the guest cannot reach it.
+    std::optional<GuestAddr> guest(const void* host_address) const {
+        u64 offset = reinterpret_cast<u64>(host_address) - base_;
+        if (offset >= limit_) return std::nullopt;
+        return GuestAddr(offset);
+    }
+    /// Whether [address, address + bytes) lies below limit() without wrapping.
+    bool contains(GuestAddr address, u64 bytes) const {
+        return address.raw <= limit_ && bytes <= limit_ - address.raw;
+    }
+
+    // The mmap family: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), msync(2), mincore(2),
+    // mlock2(2), munlock(2). Flags and rights have Linux's generic numbers, `offset` is in bytes. MAP_GROWSDOWN
+    // is noted but does not grow; MAP_HUGETLB finds no huge page (ENOMEM).
+    i64 map(GuestAddr hint, u64 length, int prot, int flags, int fd, u64 offset);
+    i64 unmap(GuestAddr begin, u64 length);
+    i64 protect(GuestAddr begin, u64 length, int prot);
+    i64 remap(GuestAddr old_begin, u64 old_length, u64 new_length, int flags, GuestAddr new_begin);
+    i64 advise(GuestAddr begin, u64 length, int advice);
+    i64 sync(GuestAddr begin, u64 length, int flags);
+    /// `residency` takes one byte for each page.
+    i64 mincore(GuestAddr begin, u64 length, u8* residency);
+    i64 lock(GuestAddr begin, u64 length, int flags);
+    i64 unlock(GuestAddr begin, u64 length);
+
+    /// Where the heap begins: the loader's word, once for each program. `begin` need not be aligned.
+    void set_brk_start(GuestAddr begin);
+    /// Moves the end of the heap and gives where it then is: not moved if it cannot be. GuestAddr(0) asks.
+    GuestAddr brk(GuestAddr wanted);
+
+    /// Where the search for a free place starts, downwards; by default limit() less 128 MiB.
+    void set_map_ceiling(GuestAddr end);
+    /// Names anonymous memory in the listing ("[stack]").
+    void set_name(GuestAddr begin, u64 length, std::string name);
+    /// Forgets everything the guest has, for execve: no memory, no heap.
+    void clear();
+
+    std::optional<Region> find(GuestAddr address) const;
+    /// All regions by ascending address, as /proc/self/maps lists them.
+    std::vector<Region> regions() const;
+    /// Bytes the guest has mapped.
+    u64 mapped_bytes() const;
+
+    // Copies between kiln and the guest; false if any byte lies where the guest has no such access. What comes
+    // before that byte may have been copied.
+    bool read(GuestAddr from, void* to, size_t bytes) const;
+    bool write(GuestAddr to, const void* from, size_t bytes);
+    /// The string at `from` without its terminator, or its first `max_bytes` bytes if they hold none; none if it
+    /// cannot be read.
+    std::optional<std::string> read_string(GuestAddr from, size_t max_bytes) const;
+
+    std::span<const u8> fetch(GuestAddr pc) override;
+    abi::FaultKind fetch_fault(GuestAddr pc) override;
+
+    /// `listener` hears of every range that was executable and is now unmapped, replaced, reprotected, moved or
+    /// emptied, after the fact and outside the lock. Set before a second thread runs.
+    using CodeListener = std::function<void(GuestAddr begin, u64 bytes)>;
+    void set_code_listener(CodeListener listener) { listener_ = std::move(listener); }
+
+    /// Keeps every other thread out while held: held over fork, the child's copy is whole and usable.
+    [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
+
+  private:
+    using Regions = std::map<u64, Region>;  // by begin
+    struct Stale {
+        u64 begin;
+        u64 end;
+    };
+
+    AddressSpace(u64 base, u64 limit, bool arena, u64 lowest);
+
+    u64 base_;
+    u64 limit_;
+    bool arena_;
+    u64 lowest_;
+    u64 ceiling_;
+    u64 brk_start_ = 0;
+    u64 brk_ = 0;
+    mutable std::mutex mutex_;
+    Regions regions_;
+    CodeListener listener_;
+};
+
+}  // namespace kiln::mem
