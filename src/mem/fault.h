@@ -1,0 +1,17 @@
+// Turning host faults in guest accesses into values: the receiving end of abi/guest_access.h.
+#pragma once
+
+#include <csignal>
+
+namespace kiln::mem {
+
+/// For a handler of SIGSEGV and SIGBUS: if the fault happened at an access of abi/guest_access.h, notes it in
+/// abi::last_fault, makes `ucontext` continue at the access's recovery point and returns true. Otherwise the
+/// fault is none of the guest's: false, nothing changed. Async-signal-safe.
+bool recover_fault(int signal, const siginfo_t* info, void* ucontext);
+
+/// Installs handlers that call recover_fault() and end the process by the signal otherwise: for programs that
+/// do not run a whole guest (tools, tests). linux/ has handlers of its own.
+void install_fault_handlers();
+
+}  // namespace kiln::mem
