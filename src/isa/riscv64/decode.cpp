@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <iterator>
+#include <utility>
 
 #include "base/check.h"
 #include "isa/riscv64/encodings.h"
@@ -134,26 +135,21 @@ constexpr u8 read(const RegField& field, u32 word) {
 }
 
 constexpr u32 write(const RegField& field, u8 number) {
-    return ((number - field.bias) & field.mask) << field.low;
+    return (static_cast<u32>(number - field.bias) & field.mask) << field.low;
 }
 
-constexpr u32 low_bits(unsigned width) { return static_cast<u32>((u64{1} << width) - 1); }
+constexpr u32 low_bits(unsigned width) { return (u32{1} << width) - 1; }
 
-u32 read_piece(const ImmPiece& piece, u32 word) {
-    return (word >> piece.word_low & low_bits(piece.width)) << piece.imm_low;
+constexpr i32 read_immediate(const Fields& fields, u32 word) {
+    u32 imm = 0;
+    for (unsigned i = 0; i < fields.imm_pieces; ++i) {
+        const ImmPiece& piece = fields.imm[i];
+        imm |= (word >> piece.word_low & low_bits(piece.width)) << piece.imm_low;
+    }
+    return static_cast<i32>(imm << fields.imm_sign_shift) >> fields.imm_sign_shift | fields.imm_implied;
 }
 
-i32 read_immediate(const Encoding& row, u32 word) {
-    // A piece of no width reads as 0, and four are enough for most: cheaper than a branch on how many there
-    // are.
-    u32 imm = read_piece(row.imm[0], word) | read_piece(row.imm[1], word) | read_piece(row.imm[2], word) |
-              read_piece(row.imm[3], word);
-    for (unsigned i = 4; i < row.imm_pieces; ++i) imm |= read_piece(row.imm[i], word);
-    i32 extended = static_cast<i32>(imm << row.imm_sign_shift) >> row.imm_sign_shift;
-    return extended | row.imm_implied;
-}
-
-bool obeys(Rule rule, const Decoded& decoded) {
+constexpr bool obeys(Rule rule, const Decoded& decoded) {
     switch (rule) {
         case Rule::always: return true;
         case Rule::rd_not_x0: return decoded.rd != 0;
@@ -169,24 +165,45 @@ constexpr bool is_reserved_rounding_mode(u8 rm) { return rm == 5 || rm == 6; }
 
 constexpr Decoded illegal(u8 length, u32 raw) { return {.length = length, .raw = raw}; }
 
+/// Decodes a word that matches `row`, whose fields are those of row number `like`: a template, because with
+/// the places of the fields as constants it is a dozen plain shifts.
+template <unsigned like>
 Decoded extract(const Encoding& row, u32 word) {
+    constexpr const Fields& fields = encodings[like].fields;
     Decoded decoded = {
         .id = row.id,
         .lift_as = row.lift_as,
         .length = row.length,
-        .rd = read(row.rd, word),
-        .rs1 = read(row.rs1, word),
-        .rs2 = read(row.rs2, word),
-        .rs3 = read(row.rs3, word),
-        .rm = static_cast<u8>(word >> 12 & row.rm_mask),
-        .aq_rl = static_cast<u8>(word >> 25 & row.aq_rl_mask),
-        .imm = read_immediate(row, word),
+        .rd = read(fields.rd, word),
+        .rs1 = read(fields.rs1, word),
+        .rs2 = read(fields.rs2, word),
+        .rs3 = read(fields.rs3, word),
+        .rm = static_cast<u8>(fields.has_rm ? word >> 12 & 7 : 0),
+        .aq_rl = static_cast<u8>(fields.has_aq_rl ? word >> 25 & 3 : 0),
+        .imm = read_immediate(fields, word),
         .raw = word,
     };
-    if (is_reserved_rounding_mode(decoded.rm)) return illegal(row.length, word);
-    if (row.rule != Rule::always && !obeys(row.rule, decoded)) return illegal(row.length, word);
+    if (!obeys(fields.rule, decoded) || is_reserved_rounding_mode(decoded.rm))
+        return illegal(row.length, word);
     return decoded;
 }
+
+/// The first row whose fields are those of `row`.
+consteval unsigned first_like(unsigned row) {
+    unsigned first = 0;
+    while (!(encodings[first].fields == encodings[row].fields)) ++first;
+    return first;
+}
+
+using Extract = Decoded (*)(const Encoding& row, u32 word);
+
+template <unsigned... rows>
+constexpr std::array<Extract, row_count> make_extractors(std::integer_sequence<unsigned, rows...>) {
+    return {extract<first_like(rows)>...};
+}
+
+/// Indexed by row.
+constexpr auto extractors = make_extractors(std::make_integer_sequence<unsigned, row_count>());
 
 }  // namespace
 
@@ -197,7 +214,7 @@ Decoded decode(u32 word) {
     unsigned cell = group.first_cell + (word >> 25 & group.funct7_mask);
     for (unsigned i = cells[cell]; i < cells[cell + 1]; ++i) {
         const Encoding& row = encodings[entries[i]];
-        if ((word & row.mask) == row.value) return extract(row, word);
+        if ((word & row.mask) == row.value) return extractors[entries[i]](row, word);
     }
     return illegal(compressed ? 2 : 4, word);
 }
@@ -205,15 +222,16 @@ Decoded decode(u32 word) {
 u32 encode(const Decoded& instruction) {
     KILN_CHECK(instruction.id != InstId::illegal);
     const Encoding& row = encodings[static_cast<std::size_t>(instruction.id)];
+    const Fields& fields = row.fields;
     u32 word = row.value;
-    word |= write(row.rd, instruction.rd);
-    word |= write(row.rs1, instruction.rs1);
-    word |= write(row.rs2, instruction.rs2);
-    word |= write(row.rs3, instruction.rs3);
-    word |= static_cast<u32>(instruction.rm & row.rm_mask) << 12;
-    word |= static_cast<u32>(instruction.aq_rl & row.aq_rl_mask) << 25;
-    for (unsigned i = 0; i < row.imm_pieces; ++i) {
-        const ImmPiece& piece = row.imm[i];
+    word |= write(fields.rd, instruction.rd);
+    word |= write(fields.rs1, instruction.rs1);
+    word |= write(fields.rs2, instruction.rs2);
+    word |= write(fields.rs3, instruction.rs3);
+    if (fields.has_rm) word |= static_cast<u32>(instruction.rm & 7) << 12;
+    if (fields.has_aq_rl) word |= static_cast<u32>(instruction.aq_rl & 3) << 25;
+    for (unsigned i = 0; i < fields.imm_pieces; ++i) {
+        const ImmPiece& piece = fields.imm[i];
         word |= (static_cast<u32>(instruction.imm) >> piece.imm_low & low_bits(piece.width))
                 << piece.word_low;
     }

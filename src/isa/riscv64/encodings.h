@@ -78,27 +78,28 @@ constexpr void finish_register(RegField& field, u8 implied) {
     field.bias = field.mask == 7 ? 8 : implied;
 }
 
-constexpr void add_immediate_bit(Encoding& encoding, unsigned at, unsigned imm_bit) {
-    if (encoding.imm_pieces > 0) {
-        ImmPiece& last = encoding.imm[encoding.imm_pieces - 1u];
+constexpr void add_immediate_bit(Fields& fields, unsigned at, unsigned imm_bit) {
+    if (fields.imm_pieces > 0) {
+        ImmPiece& last = fields.imm[fields.imm_pieces - 1u];
         if (last.word_low == at + 1 && last.imm_low == imm_bit + 1) {
             last = {static_cast<u8>(at), static_cast<u8>(last.width + 1), static_cast<u8>(imm_bit)};
             return;
         }
     }
-    encoding.imm[encoding.imm_pieces++] = {static_cast<u8>(at), 1, static_cast<u8>(imm_bit)};
+    fields.imm[fields.imm_pieces++] = {static_cast<u8>(at), 1, static_cast<u8>(imm_bit)};
 }
 
 constexpr Encoding read_encoding(InstId id, InstId lift_as, std::string_view text, const Format& format) {
     Encoding encoding;
+    Fields& fields = encoding.fields;
     unsigned count = 0;
     for (char letter : text) count += letter != ' ';
     KILN_CHECK(count == 16 || count == 32);
     encoding.id = id;
     encoding.lift_as = lift_as;
     encoding.length = static_cast<u8>(count / 8);
-    encoding.rule = format.rule;
-    encoding.imm_implied = format.imm;
+    fields.rule = format.rule;
+    fields.imm_implied = format.imm;
 
     ImmBits imm_bits(format.imm_bits);
     unsigned imm_top = 0;
@@ -113,37 +114,37 @@ constexpr Encoding read_encoding(InstId id, InstId lift_as, std::string_view tex
                 encoding.value |= 1u << at;
                 break;
             case '.': break;
-            case 'd': add_register_bit(encoding.rd, at); break;
-            case 's': add_register_bit(encoding.rs1, at); break;
-            case 't': add_register_bit(encoding.rs2, at); break;
-            case 'u': add_register_bit(encoding.rs3, at); break;
+            case 'd': add_register_bit(fields.rd, at); break;
+            case 's': add_register_bit(fields.rs1, at); break;
+            case 't': add_register_bit(fields.rs2, at); break;
+            case 'u': add_register_bit(fields.rs3, at); break;
             case 'x':
-                add_register_bit(encoding.rd, at);
-                add_register_bit(encoding.rs1, at);
+                add_register_bit(fields.rd, at);
+                add_register_bit(fields.rs1, at);
                 break;
             case 'i': {
                 unsigned imm_bit = imm_bits.next();
                 imm_top = imm_bit > imm_top ? imm_bit : imm_top;
-                add_immediate_bit(encoding, at, imm_bit);
+                add_immediate_bit(fields, at, imm_bit);
                 break;
             }
             case 'm':
                 KILN_CHECK(at >= 12 && at <= 14);
-                encoding.rm_mask = 7;
+                fields.has_rm = true;
                 break;
             case 'q':
                 KILN_CHECK(at == 25 || at == 26);
-                encoding.aq_rl_mask = 3;
+                fields.has_aq_rl = true;
                 break;
             default: KILN_UNREACHABLE();
         }
     }
     KILN_CHECK(imm_bits.at_end());
-    if (format.sign == Sign::signed_) encoding.imm_sign_shift = static_cast<u8>(31 - imm_top);
-    finish_register(encoding.rd, format.rd);
-    finish_register(encoding.rs1, format.rs1);
-    finish_register(encoding.rs2, 0);
-    finish_register(encoding.rs3, 0);
+    if (format.sign == Sign::signed_) fields.imm_sign_shift = static_cast<u8>(31 - imm_top);
+    finish_register(fields.rd, format.rd);
+    finish_register(fields.rs1, format.rs1);
+    finish_register(fields.rs2, 0);
+    finish_register(fields.rs3, 0);
     return encoding;
 }
 

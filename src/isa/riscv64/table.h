@@ -39,6 +39,8 @@ struct RegField {
     u8 low = 0;
     u8 mask = 0;
     u8 bias = 0;
+
+    bool operator==(const RegField&) const = default;
 };
 
 /// `width` bits of the word at `word_low`, which are the bits of the immediate at `imm_low`.
@@ -46,24 +48,32 @@ struct ImmPiece {
     u8 word_low = 0;
     u8 width = 0;
     u8 imm_low = 0;
+
+    bool operator==(const ImmPiece&) const = default;
 };
 
-/// An encoding: a word matches if (word & mask) == value, and the fields say where its operands are.
-/// One cache line, because the decoder's time is the time to fetch it.
-struct alignas(64) Encoding {
+/// Where an encoding's operands are, and what they must obey.
+struct Fields {
+    RegField rd, rs1, rs2, rs3;
+    bool has_rm = false;     ///< bits 14 to 12 are a rounding mode
+    bool has_aq_rl = false;  ///< bits 26 and 25 are aq and rl
+    Rule rule = Rule::always;
+    u8 imm_sign_shift = 0;  ///< 32 minus the immediate's width if it is signed, else 0
+    i16 imm_implied = 0;    ///< immediate bits that the encoding implies
+    u8 imm_pieces = 0;
+    std::array<ImmPiece, 8> imm{};
+
+    bool operator==(const Fields&) const = default;
+};
+
+/// An encoding: a word matches if (word & mask) == value.
+struct Encoding {
     u32 mask = 0;
     u32 value = 0;
     InstId id = InstId::illegal;
     InstId lift_as = InstId::illegal;
-    RegField rd, rs1, rs2, rs3;
-    u8 rm_mask = 0;         ///< 7 if bits 14 to 12 are a rounding mode, else 0
-    u8 aq_rl_mask = 0;      ///< 3 if bits 26 and 25 are aq and rl, else 0
-    u8 imm_sign_shift = 0;  ///< 32 minus the immediate's width if it is signed, else 0
-    u8 imm_pieces = 0;
-    i16 imm_implied = 0;  ///< immediate bits that the encoding implies
-    Rule rule = Rule::always;
     u8 length = 0;  ///< in bytes: 2 or 4
-    std::array<ImmPiece, 8> imm{};
+    Fields fields;
 };
 
 /// A row of the table.
