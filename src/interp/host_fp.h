@@ -4,9 +4,10 @@
 // The law: the environment is the one reset_environment() sets (round to nearest even, every exception
 // masked, subnormals honoured), and exceptions gather in MXCSR's sticky bits until read_flags(). MXCSR is
 // per host thread. Every instruction that can raise a flag is an `asm volatile`, which the compiler neither
-// folds, drops nor reorders among its kind; everything around them is integer code, or compares of numbers
-// that are already quiet, which raise nothing. The engine's own C++ floating point (timing, statistics,
-// printing) raises flags in the same register: whoever runs it while a guest is live saves them first.
+// folds, drops nor reorders among its kind; everything around them is integer code, exact sums, or compares
+// of results (whose NaNs are quiet), which raise nothing. The engine's own C++ floating point (timing,
+// statistics, printing) raises flags in the same register: whoever runs it while a guest is live saves them
+// first.
 //
 // Other rounding directions go through with_rounding(). binary16 has no host instruction: softfp.
 #pragma once
@@ -46,7 +47,8 @@ constexpr u32 mxcsr_of_flags(u8 flags) {
 /// The exceptions raised on this thread since the flags were last written: softfp::Flag bits.
 inline u8 read_flags() { return flags_of_mxcsr(read_mxcsr()); }
 
-/// Replaces the raised exceptions by `flags`, a set of softfp::Flag bits.
+/// Replaces the raised exceptions by `flags`, a set of softfp::Flag bits. Sets the rest of the environment as
+/// reset_environment() does, which is cheaper than to keep it.
 inline void write_flags(u8 flags) { write_mxcsr(default_mxcsr | mxcsr_of_flags(flags)); }
 
 /// Adds `flags`, a set of softfp::Flag bits, to the raised exceptions.
@@ -68,14 +70,9 @@ inline auto with_rounding(softfp::Rounding rounding, Operation&& operation) {
     return result;
 }
 
-/// Whether the host has FMA3 and the kernel lets it be used.
-inline bool host_has_fma() {
-    static const bool has_fma = [] {
-        __builtin_cpu_init();
-        return __builtin_cpu_supports("fma") != 0;
-    }();
-    return has_fma;
-}
+/// Whether the host has FMA3 and the kernel lets it be used: a load and a test, the compiler's run-time
+/// library having asked the processor before main().
+inline bool host_has_fma() { return __builtin_cpu_supports("fma") != 0; }
 
 /// The raw bits of a value, zero-extended, and the softfp format of its type.
 inline u64 bits_of(float value) { return std::bit_cast<u32>(value); }
@@ -270,11 +267,10 @@ inline double f64_from_f32(float value) {
     return canonical(result);
 }
 
-/// Raises `invalid` and gives the integer nearest to `value`, which does not fit Int: RISC-V's fcvt, where a
-/// NaN counts as +infinity.
+/// The end of Int's range that is nearer to `value`, which does not fit: RISC-V's fcvt, where a NaN counts as
+/// +infinity. Raises nothing.
 template <class Int, class T>
-[[gnu::noinline, gnu::cold]] Int saturate(T value) {
-    raise_flags(softfp::invalid);
+[[gnu::noinline, gnu::cold]] Int clip(T value) {
     const bool negative = std::signbit(value) && !is_nan(value);
     return negative ? std::numeric_limits<Int>::min() : std::numeric_limits<Int>::max();
 }
@@ -302,34 +298,34 @@ inline i64 truncate_to_i64(double value) {
     return result;
 }
 
-// softfp::to_int with Rounding::rtz.
+// softfp::to_int with Rounding::rtz. Signed: the hardware's flags are right, and its mark of failure differs
+// from the clipped result for what lies above the range alone. Unsigned: what is out of range is sorted out
+// before the conversion to a wider type, which would raise PE there.
 template <class T>
 inline i32 to_i32(T value) {
     const i32 result = truncate_to_i32(value);
-    // The least integer is the true result for values down to -2^31 - 1 exclusive, and the mark of failure.
-    if (result == std::numeric_limits<i32>::min() && !(value <= -0x1p31 && value > -0x1p31 - 1)) [[unlikely]]
-        return saturate<i32>(value);
-    return result;
+    return result == std::numeric_limits<i32>::min() ? clip<i32>(value) : result;
 }
 template <class T>
 inline i64 to_i64(T value) {
     const i64 result = truncate_to_i64(value);
-    if (result == std::numeric_limits<i64>::min() && value != T{-0x1p63}) [[unlikely]]
-        return saturate<i64>(value);
-    return result;
+    return result == std::numeric_limits<i64>::min() ? clip<i64>(value) : result;
 }
-/// Out of range is sorted out before the conversion: cvtt to a wider type would raise PE there.
 template <class T>
 inline u32 to_u32(T value) {
-    if (!(value > T{-1} && value < T{0x1p32})) [[unlikely]]
-        return saturate<u32>(value);
+    if (!lt_quiet(T{-1}, value) || !lt_quiet(value, T{0x1p32})) [[unlikely]] {
+        raise_flags(softfp::invalid);
+        return clip<u32>(value);
+    }
     return static_cast<u32>(truncate_to_i64(value));
 }
 template <class T>
 inline u64 to_u64(T value) {
-    if (!(value > T{-1} && value < T{0x1p64})) [[unlikely]]
-        return saturate<u64>(value);
-    if (value < T{0x1p63}) return static_cast<u64>(truncate_to_i64(value));
+    if (!lt_quiet(T{-1}, value) || !lt_quiet(value, T{0x1p64})) [[unlikely]] {
+        raise_flags(softfp::invalid);
+        return clip<u64>(value);
+    }
+    if (lt_quiet(value, T{0x1p63})) return static_cast<u64>(truncate_to_i64(value));
     // An integer in [2^63, 2^64): its fraction bits moved up to the hidden bit, which is bit 63.
     constexpr unsigned exponent_bits = sizeof(T) == 4 ? 8 : 11;
     constexpr unsigned above = (64 - 8 * sizeof(T)) + exponent_bits;

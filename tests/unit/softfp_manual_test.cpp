@@ -1,6 +1,8 @@
 // base/softfp against what the manuals say in words: tables of special operands, NaN rules, saturation,
 // classification, minimum and maximum, Zfa. Rows, and rules stated once more in plain terms.
+#include <bit>
 #include <cmath>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -22,8 +24,8 @@ constexpr u64 infinity = 0x7ff0'0000'0000'0000, minus = u64{1} << 63;
 
 u64 f64(double value) { return std::bit_cast<u64>(value); }
 
-// The five roundings of the IEEE operation that are the same for all formats: a table of special operands
-// (binary32 is compared with the host elsewhere) must give corresponding results in each of them.
+// NaN and infinity rules do not depend on the format: a table of special operands (which binary32 is compared
+// with the host on elsewhere) gives corresponding results in each of them, under every rounding.
 TEST(SoftfpManual, SpecialOperandsActAlikeInEveryFormat) {
     auto specials = [](Format format) {
         const Shape shape = shape_of(format);
