@@ -1,5 +1,6 @@
-// The program `make run` shows where Debian's archive cannot be reached: it names the machine it believes to run
-// on and draws the Mandelbrot set, which exercises integer and double-precision code and the C library's output.
+// The program `make run` shows where Debian's archive cannot be reached: it names the machine it believes to
+// run on and draws the Mandelbrot set, which exercises integer and double-precision code and the C library's
+// output.
 #include <stdio.h>
 #include <sys/utsname.h>
 
