@@ -20,6 +20,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,7 @@ namespace kiln::mem {
 /// The guest's page size, which is the host's, in bytes.
 inline constexpr u64 page_bytes = 4096;
 
-/// The lowest address a guest may map, unless vm.mmap_min_addr is higher.
+/// The lowest address a guest may map. Where vm.mmap_min_addr is higher, base 0 is not possible.
 inline constexpr u64 lowest_address = 0x10000;
 
 /// What lies behind a mapping. Shared by all regions that were cut from one mapping.
@@ -49,19 +50,24 @@ struct Region {
     int prot = 0;  ///< PROT_READ | PROT_WRITE | PROT_EXEC as the guest asked
     bool shared = false;
     bool grows_down = false;
-    u64 offset = 0;  ///< of `begin` in the file, in bytes; 0 for anonymous memory
+    u64 offset = 0;  ///< of `begin` in the file, in bytes; 0 for private anonymous memory
     std::shared_ptr<const Backing> backing;
 
     u64 bytes() const { return end - begin; }
+    /// Whether `offset` means something: the pages are those of a file or of a shared object.
+    bool has_offset() const { return shared || !backing->anonymous; }
 };
 
-/// Calls that return i64 give what the Linux system call gives: a value, or minus an errno. Any thread may call
-/// anything, except as said at a function; none may be called from a signal handler, but host() and contains().
+/// Calls that return i64 give what the Linux system call gives: a value, or minus an errno. Any thread may
+/// call anything, except as said at a function; none may be called from a signal handler, but host() and
+/// contains().
 class AddressSpace final : public abi::CodeSource {
   public:
     struct Options {
-        /// Where guest address 0 shall be; without it 0 if possible, else wherever there is room.
+        /// Where guest address 0 shall be, a multiple of the page size; without it 0 if possible and `low`,
+        /// else wherever there is room.
         std::optional<u64> base;
+        bool low = true;
         /// One past the highest guest address, in bytes; a multiple of the page size.
         u64 limit = u64{1} << 38;
     };
@@ -75,8 +81,6 @@ class AddressSpace final : public abi::CodeSource {
 
     u64 base() const { return base_; }
     u64 limit() const { return limit_; }
-    /// The lowest address a guest may map.
-    u64 lowest() const { return lowest_; }
 
     /// The host address of a guest address; says nothing about whether anything is there.
     u8* host(GuestAddr address) const { return reinterpret_cast<u8*>(base_ + address.raw); }
@@ -92,8 +96,8 @@ class AddressSpace final : public abi::CodeSource {
     }
 
     // The mmap family: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), msync(2), mincore(2),
-    // mlock2(2), munlock(2). Flags and rights have Linux's generic numbers, `offset` is in bytes. MAP_GROWSDOWN
-    // is noted but does not grow; MAP_HUGETLB finds no huge page (ENOMEM).
+    // mlock2(2), munlock(2). Flags and rights have Linux's generic numbers, `offset` is in bytes.
+    // MAP_GROWSDOWN is noted but does not grow; MAP_HUGETLB finds no huge page (ENOMEM).
     i64 map(GuestAddr hint, u64 length, int prot, int flags, int fd, u64 offset);
     i64 unmap(GuestAddr begin, u64 length);
     i64 protect(GuestAddr begin, u64 length, int prot);
@@ -123,43 +127,70 @@ class AddressSpace final : public abi::CodeSource {
     /// Bytes the guest has mapped.
     u64 mapped_bytes() const;
 
-    // Copies between kiln and the guest; false if any byte lies where the guest has no such access. What comes
-    // before that byte may have been copied.
+    // Copies between kiln and the guest; false if any byte lies where the guest has no such access. What
+    // comes before that byte may have been copied.
     bool read(GuestAddr from, void* to, size_t bytes) const;
     bool write(GuestAddr to, const void* from, size_t bytes);
-    /// The string at `from` without its terminator, or its first `max_bytes` bytes if they hold none; none if it
-    /// cannot be read.
+    /// The string at `from` without its terminator, or its first `max_bytes` bytes if they hold none; none if
+    /// it cannot be read.
     std::optional<std::string> read_string(GuestAddr from, size_t max_bytes) const;
 
     std::span<const u8> fetch(GuestAddr pc) override;
     abi::FaultKind fetch_fault(GuestAddr pc) override;
 
-    /// `listener` hears of every range that was executable and is now unmapped, replaced, reprotected, moved or
-    /// emptied, after the fact and outside the lock. Set before a second thread runs.
+    /// `listener` hears of every range that was executable and is now unmapped, replaced, reprotected, moved
+    /// or emptied, after the fact and outside the lock. Set before a second thread runs.
     using CodeListener = std::function<void(GuestAddr begin, u64 bytes)>;
     void set_code_listener(CodeListener listener) { listener_ = std::move(listener); }
+
+    /// What a failed access at `address` is for the guest, given what the host said: in an arena, nothing of
+    /// the guest's is there although the host has a (reserved) mapping.
+    abi::FaultKind fault_kind(GuestAddr address, abi::FaultKind host_kind) const;
 
     /// Keeps every other thread out while held: held over fork, the child's copy is whole and usable.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
 
   private:
-    using Regions = std::map<u64, Region>;  // by begin
-    struct Stale {
-        u64 begin;
-        u64 end;
-    };
+    using Regions = std::map<u64, Region>;  // by begin; never overlapping
+    class Change;                           // a change under way: the lock, and what to tell the listener
 
-    AddressSpace(u64 base, u64 limit, bool arena, u64 lowest);
+    AddressSpace(u64 base, u64 limit, bool arena);
 
-    u64 base_;
-    u64 limit_;
-    bool arena_;
-    u64 lowest_;
+    // The map of regions. All need the lock.
+    Regions::const_iterator at(u64 address) const;
+    Regions::const_iterator first_in(u64 begin, u64 end) const;
+    bool is_free(u64 begin, u64 end) const { return first_in(begin, end) == regions_.end(); }
+    std::optional<u64> gap(u64 bytes) const;
+    void split(u64 address);
+    void insert(Region region);
+    void erase(u64 begin, u64 end);
+
+    // The host's mappings below those regions. All need the lock and give an errno value, 0 for success.
+    int claim(u64 begin, u64 end);
+    int claim_holes(u64 begin, u64 end);
+    void release_holes(u64 begin, u64 end);
+    int release(u64 begin, u64 end);
+
+    // Steps of the mmap family, for ranges already checked.
+    i64 place(Change& change, Region region, bool fixed, int flags, int fd);
+    i64 place_anywhere(Change& change, u64 bytes, Region region, int flags, int fd);
+    i64 remove(Change& change, u64 begin, u64 end);
+    bool grow_in_place(const Region& region, u64 new_end);
+    i64 move(Change& change, const Region& piece, u64 new_begin, u64 new_bytes, int flags);
+    template <class Call>
+    i64 for_mapped(u64 begin, u64 length, Call&& call) const;
+
+    const u64 base_;
+    const u64 limit_;
+    const bool arena_;
     u64 ceiling_;
     u64 brk_start_ = 0;
     u64 brk_ = 0;
     mutable std::mutex mutex_;
     Regions regions_;
+    std::map<u64, u64> taken_;  // begin → end of places that turned out to be the host's: not searched again
+    std::shared_ptr<const Backing> plain_;
+    std::shared_ptr<const Backing> heap_;
     CodeListener listener_;
 };
 
