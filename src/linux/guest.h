@@ -1,0 +1,54 @@
+// Running a Linux program of another architecture in this process.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "linux/arch.h"
+#include "run/engine.h"
+
+namespace kiln::user {
+
+/// What run_program needs to know. Strings are as a shell gives them; nothing is read from the environment.
+struct RunRequest {
+    /// The guest program: a path looked up in the sysroot first when absolute.
+    std::string program;
+    /// The guest's argv, argv[0] included.
+    std::vector<std::string> args;
+    /// The guest's environment, NAME=value.
+    std::vector<std::string> environment;
+    /// Where absolute guest paths are looked up first; empty: nowhere.
+    std::string sysroot;
+    run::EngineOptions engine;
+    /// Guest address 0 at this host address; without it where there is room, 0 preferred.
+    std::optional<u64> guest_base;
+    /// The size of the guest's stack in bytes.
+    u64 stack_bytes = u64{8} << 20;
+    /// uname(2)'s release; empty: the host's if it is 6 or newer, else 6.1.0.
+    std::string release;
+    /// Print system calls as strace does.
+    bool strace = false;
+    /// Say once for each number that a system call is not implemented (-d unimp).
+    bool log_unimplemented = false;
+    /// Where strace and log lines go.
+    int log_fd = 2;
+    /// A guest that the guest starts runs as: kiln <nested_options> -0 argv0 -- program args...
+    std::vector<std::string> nested_options;
+    /// Called in the process that ends, just before it does so by exit_group(2) or a fatal signal; not when the
+    /// kernel ends it. For statistics.
+    void (*at_exit)(const class Process&) = nullptr;
+};
+
+/// Why no program ran: `error.message` for a person, and the exit status a shell would give (126, 127 or 1).
+struct StartFailure {
+    Error error;
+    int exit_status;
+};
+
+/// Runs the program until it ends and returns its exit status; if a signal ends it, the process dies by that
+/// signal and this does not return. When no program could be started `failure` is set and the result is its
+/// exit status. Once for each process, on its main thread.
+int run_program(const RunRequest& request, std::optional<StartFailure>& failure);
+
+}  // namespace kiln::user

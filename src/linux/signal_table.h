@@ -1,0 +1,36 @@
+// What each signal does in this process: rt_sigaction(2)'s table, shared by all threads.
+#pragma once
+
+#include <array>
+#include <mutex>
+
+#include "linux/signal_types.h"
+
+namespace kiln::user {
+
+/// What the kernel does with a signal that has no handler (signal(7)).
+enum class DefaultAction : u8 { terminate, core, ignore, stop, resume };
+DefaultAction default_action(int signal);
+
+class SignalTable {
+  public:
+    /// The action of `signal`. Any thread.
+    SignalAction get(int signal) const {
+        std::scoped_lock lock(mutex_);
+        return actions_[signal - 1];
+    }
+    /// Replaces it, and makes the host deliver the signal to kiln exactly if kiln has something to do with it.
+    void set(int signal, const SignalAction& action);
+    /// Takes over what this process inherited: signals that are ignored.
+    void inherit();
+    /// After execve(2): handlers become the default.
+    void reset_handlers();
+    /// Keeps every other thread out while held: held over fork, the child's copy is whole and usable.
+    [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
+
+  private:
+    mutable std::mutex mutex_;
+    std::array<SignalAction, signal_count> actions_;
+};
+
+}  // namespace kiln::user

@@ -1,0 +1,82 @@
+// The system call table: rows of syscalls.def with the kinds of their arguments, and dispatch by number.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "linux/arch.h"
+
+namespace kiln::user {
+
+class Thread;
+
+enum class ArgKind : u8 {
+#define ARG(kind, pass, show, when, meaning) kind,
+#include "linux/args.def"
+#undef ARG
+};
+
+/// How an argument is handed to a host call.
+enum class ArgPass : u8 { value, pointer, path };
+
+constexpr ArgPass arg_pass(ArgKind kind) {
+    constexpr ArgPass passes[] = {
+#define ARG(kind, pass, show, when, meaning) ArgPass::pass,
+#include "linux/args.def"
+#undef ARG
+    };
+    return passes[static_cast<u8>(kind)];
+}
+
+struct Call;
+/// Gives a result, minus an errno, or one of the codes below.
+using CallHandler = i64 (*)(Thread& thread, const Call& call);
+
+struct CallRow {
+    std::string_view name;
+    CallHandler handler;
+    std::array<ArgKind, 6> args;
+    std::string_view meaning;
+};
+
+/// One system call being made.
+struct Call {
+    u64 number;
+    const CallRow& row;
+    Args args;
+
+    u64 operator[](unsigned index) const { return args[index]; }
+    int word(unsigned index) const { return static_cast<int>(args[index]); }
+    GuestAddr address(unsigned index) const { return GuestAddr(args[index]); }
+};
+
+/// Numbers below this have a row.
+inline constexpr u64 call_numbers = 470;
+/// The row of a number; those that are not assigned have an empty name and answer ENOSYS.
+const CallRow& call_row(u64 number);
+
+// Results that the guest never sees, numbered as in the kernel (include/linux/errno.h).
+/// A signal interrupted the call: it is made again unless a handler without SA_RESTART runs.
+inline constexpr i64 restart_after_signal = -512;
+/// A signal came before the call had any effect: it is made again after delivery, whatever the handler says.
+inline constexpr i64 restart_always = -513;
+/// A signal interrupted the call: it is made again unless any handler runs.
+inline constexpr i64 restart_without_handler = -514;
+/// The call has set all registers itself.
+inline constexpr i64 registers_set = -600;
+
+/// Makes the system call that `thread`'s registers hold and leaves its result there.
+void make_call(Thread& thread);
+
+namespace calls {
+#define HOST(name) host_##name
+#define HOST_ONCE(name) host_##name
+#define SYSCALL(number, name, handler, args, meaning) i64 handler(Thread& thread, const Call& call);
+#include "linux/syscalls.def"
+#undef SYSCALL
+#undef HOST_ONCE
+#undef HOST
+}  // namespace calls
+
+}  // namespace kiln::user
