@@ -11,7 +11,9 @@ function(kiln_library name)
         add_library(kiln_${name} INTERFACE)
         set(scope INTERFACE)
     endif()
-    target_include_directories(kiln_${name} ${scope} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    # For "..." includes only: src/linux/ must not hide the system's <linux/...>.
+    target_compile_options(kiln_${name} ${scope} "SHELL:-iquote ${PROJECT_SOURCE_DIR}/src")
+    target_include_directories(kiln_${name} ${scope} ${PROJECT_SOURCE_DIR}/include)
     target_link_libraries(kiln_${name} ${scope} ${ARG_DEPS} fmt::fmt tl::expected)
 endfunction()
 
