@@ -25,6 +25,8 @@ namespace {
 // Room kept above the place where the search for free addresses starts: the stack's, as Linux keeps it.
 constexpr u64 stack_room = u64{128} << 20;
 
+constexpr u64 first_ceiling(u64 limit) { return limit > 2 * stack_room ? limit - stack_room : limit; }
+
 constexpr int reserve_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
 // Whether the host can give [lowest_address, limit) at their own place: nothing of the host's is there. A
@@ -61,7 +63,7 @@ AddressSpace::AddressSpace(u64 base, u64 limit, bool arena)
     : base_(base),
       limit_(limit),
       arena_(arena),
-      ceiling_(limit > 2 * stack_room ? limit - stack_room : limit),
+      ceiling_(first_ceiling(limit)),
       plain_(std::make_shared<Backing>()),
       heap_(std::make_shared<Backing>(Backing{.name = "[heap]"})) {}
 
@@ -107,12 +109,13 @@ void AddressSpace::clear() {
         KILN_CHECK(error == 0);
         erase(0, limit_);
     }
+    ceiling_ = first_ceiling(limit_);
     brk_start_ = brk_ = 0;
 }
 
-void AddressSpace::set_map_ceiling(GuestAddr end) {
+void AddressSpace::keep_clear_above(GuestAddr end) {
     std::unique_lock lock(mutex_);
-    ceiling_ = std::clamp(align_down(end.raw, page_bytes), lowest_address, limit_);
+    ceiling_ = std::min(ceiling_, std::max(align_down(end.raw, page_bytes), lowest_address));
 }
 
 void AddressSpace::set_name(GuestAddr begin, u64 length, std::string name) {

@@ -114,8 +114,8 @@ class AddressSpace final : public abi::CodeSource {
     /// Moves the end of the heap and gives where it then is: not moved if it cannot be. GuestAddr(0) asks.
     GuestAddr brk(GuestAddr wanted);
 
-    /// Where the search for a free place starts, downwards; by default limit() less 128 MiB.
-    void set_map_ceiling(GuestAddr end);
+    /// The search for a free place starts at `end` or lower, downwards; at first, 128 MiB below limit().
+    void keep_clear_above(GuestAddr end);
     /// Names anonymous memory in the listing ("[stack]").
     void set_name(GuestAddr begin, u64 length, std::string name);
     /// Forgets everything the guest has, for execve: no memory, no heap.
