@@ -30,7 +30,7 @@ constexpr unsigned compressed_group_of(u32 word) {
     return group_count + ((word & 3) << 6 | (word >> 10 & 63));
 }
 
-/// Calls visit(group, word) for each group that words of the row can fall in, with such a word's group bits.
+/// Calls visit(group) for each group that words of the row can fall in.
 template <class Visit>
 constexpr void for_each_group(const Encoding& row, Visit visit) {
     if (row.length == 2) {

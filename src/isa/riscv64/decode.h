@@ -32,12 +32,13 @@ static_assert(sizeof(Decoded) <= 24);
 
 /// The instruction in the low bits of `word`; of a compressed one (low two bits not 11) only 16 bits are
 /// read. `id` is illegal, and only `length` and `raw` are set, when no row matches or the encoding is
-/// reserved. Takes a few nanoseconds, allocates nothing.
+/// reserved. Allocates nothing; takes 10 to 20 ns, most of it mispredicted branches between unlike words.
 Decoded decode(u32 word);
 
 /// The word of instruction.id with the operands given; those it has no field for are ignored, as is raw, and
 /// bits that do not fit their field are cut off. For what decode() gave, decode(encode(d)) equals d but for
-/// raw, which loses the bits that mean nothing. `id` must not be illegal.
+/// raw, which loses the bits that mean nothing. `id` must not be illegal; where one field is rd and rs1 at
+/// once, both must be given and equal.
 u32 encode(const Decoded& instruction);
 
 }  // namespace kiln::riscv64

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/bits.h"
+#include "base/check.h"
 
 namespace kiln::riscv64 {
 namespace {
@@ -116,7 +117,7 @@ std::string print_operand(std::string_view word, const Operand& operand) {
     for (const OperandKind& kind : operand_kinds) {
         if (kind.word == word) return kind.print(operand);
     }
-    return std::string(word);
+    KILN_UNREACHABLE();
 }
 
 std::string print_operands(std::string_view pattern, const Operand& operand) {
