@@ -154,7 +154,10 @@ def transcript(emulator, case, work, sysroot):
     """Everything the case's commands showed, as text, paths of this run replaced."""
     lines = []
     for command in case.commands:
-        output, errors, ended = run_command(emulator, command, case, work, sysroot)
+        try:
+            output, errors, ended = run_command(emulator, command, case, work, sysroot)
+        except (OSError, ValueError) as problem:  # no such program or input: an earlier command did not do its work
+            output, errors, ended = b"", b"", f"[not run: {problem}]"
         lines.append(f"$ {command}")
         shown = output.decode(errors="backslashreplace").splitlines()
         shown += ["2| " + line for line in comparable_error(errors.decode(errors="backslashreplace")).splitlines()]
