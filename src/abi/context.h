@@ -41,6 +41,15 @@ struct Fault {
     FaultKind kind = FaultKind::unmapped;
 };
 
+/// Where the unit that starts at `pc` begins, in the form of the tier that made it.
+struct JumpCacheEntry {
+    u64 pc = ~u64{0};
+    const void* entry = nullptr;
+};
+inline constexpr std::size_t jump_cache_entries = 4096;
+/// The only entry that may hold `pc`. Instructions are at least 2-byte aligned.
+constexpr std::size_t jump_cache_index(u64 pc) { return (pc >> 1) % jump_cache_entries; }
+
 /// The header. One thread runs on a Context; only `budget` is written by anyone else, and only by a signal
 /// handler on that same thread.
 struct Context {
@@ -53,10 +62,17 @@ struct Context {
     /// FP exception flags accrued while not in translated code (there they gather in host state), as ops.def
     /// says.
     u64 fp_flags = 0;
+    /// This thread's cache of the units that indirect jumps went to: jump_cache_entries of them.
+    JumpCacheEntry* jump_cache = nullptr;
+    /// Set with ExitReason::lookup: the direct link that has no target yet, for the tier that made it; null
+    /// after an indirect jump.
+    const void* link_site = nullptr;
     /// Set with ExitReason::fault and fetch_fault.
     Fault fault;
     /// Set with ExitReason::side_exit.
     u64 side_exit = 0;
+    /// Set by request_attention(); cleared by whoever serves the request.
+    volatile bool attention = false;
     /// Guest instructions executed before `budget` was last filled up.
     u64 retired = 0;
     i64 budget_filled = 0;
@@ -69,6 +85,16 @@ struct Context {
         budget = budget_filled = count;
     }
 };
+
+/// Makes translated code on `context` return with ExitReason::poll soon. On the context's own thread, from a
+/// signal handler too: translated code changes the budget by single instructions, and whoever refills it
+/// looks at `attention` afterwards. (A handler that interrupts a refill may cost the instruction count a
+/// few.)
+inline void request_attention(Context& context) {
+    context.attention = true;
+    context.retired = context.instructions();
+    context.budget = context.budget_filled = -1;
+}
 
 inline constexpr u32 slots_begin = 128;
 inline constexpr u32 temps_begin = 4096;

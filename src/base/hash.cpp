@@ -1,0 +1,12 @@
+#include "base/hash.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace kiln {
+
+u64 hash_bytes(std::span<const u8> bytes, u64 seed) {
+    return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+}  // namespace kiln

@@ -1,0 +1,68 @@
+// Flattened code: what the interpreter runs. A unit is an array of cells; each cell names the function that
+// executes it (direct threading) and its operands as words of the guest context, so that reading a guest
+// register costs as much as reading a temporary.
+//
+// A word of the context holds a value so:
+//   i1 ... i64   the bits, those above the type zero ("clean") or unspecified; readers of a width read that
+//   width f64          the bits f16, f32     NaN-boxed in 64 bits; an operand that is not boxed reads as the
+//   canonical NaN i128         two words, low first
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "abi/context.h"
+
+namespace kiln::interp {
+
+struct Code;
+
+// Arguments in registers that no callee saves: a handler spills nothing around its tail call.
+#define KILN_HANDLER_CALL __attribute__((preserve_none))
+
+/// Executes `*ip` and what follows until the unit is left. `state` is the context, `memory` is
+/// Context::memory.
+using Handler = KILN_HANDLER_CALL abi::ExitReason (*)(const Code* ip, u8* state, u8* memory);
+
+/// One step. Word operands count in 8-byte words from the start of the context. Which fields mean what is
+/// said at the handlers.
+struct Code {
+    Handler run;
+    u16 dst, a, b, c;
+    u64 imm;
+    u64 imm2;
+};
+
+/// A slot to set when the guest is observed at a fault.
+struct FrameMove {
+    u16 slot;  ///< word to set
+    u16 from;  ///< word to copy, when `constant` is not used
+    bool is_constant;
+    u64 constant;
+};
+
+/// What a fault needs to know of a cell: Code::imm2 of every faulting cell points to one.
+struct FaultSite {
+    u64 pc;  ///< the guest instruction
+    const FrameMove* moves;
+    u64 side_exit;  ///< guards: the exit's number
+    u16 move_count;
+    u16 pc_slot;  ///< word of the pc slot
+    u16 retired;  ///< guest instructions of the unit completed before this one
+};
+
+/// A unit in flattened form. Cells hold pointers into the unit: it does not move. The first cell is not
+/// executed; it says where the unit stands in the guest: imm is its pc, b the word of the pc slot.
+struct Unit {
+    std::vector<Code> cells;
+    std::vector<FaultSite> sites;
+    std::vector<FrameMove> moves;
+
+    const Code* entry() const { return cells.data() + 1; }
+    std::size_t bytes() const {
+        return sizeof(Unit) + cells.capacity() * sizeof(Code) + sites.capacity() * sizeof(FaultSite) +
+               moves.capacity() * sizeof(FrameMove);
+    }
+};
+
+}  // namespace kiln::interp

@@ -1,0 +1,188 @@
+// Handlers of memory accesses and atomics. x86-64 orders ordinary loads and stores more strongly than acquire
+// and release ask for; only a seq_cst store needs a fence.
+#include <atomic>
+
+#include "interp/dispatch.h"
+#include "interp/handlers.h"
+
+namespace kiln::interp {
+namespace {
+
+using ir::Type;
+
+constexpr bool is_boxed(Type type) { return type == Type::f16 || type == Type::f32; }
+
+// The unsigned integer as wide as a type in memory.
+template <Type type>
+using Memory = std::conditional_t<ir::byte_size(type) == 1, u8,
+                                  std::conditional_t<ir::byte_size(type) == 2, u16,
+                                                     std::conditional_t<ir::byte_size(type) == 4, u32, u64>>>;
+
+template <Type type, Extend extend>
+KILN_HANDLER(load) {
+    using U = Memory<type>;
+    const u64 address = word(state, ip->a) + ip->imm;
+    U value;
+    if (!abi::guest_load(memory + address, value)) [[unlikely]]
+        return access_fault(ip, state, address);
+    if constexpr (is_boxed(type))
+        word(state, ip->dst) = value | ~ir::type_mask(type == Type::f16 ? Type::i16 : Type::i32);
+    else if constexpr (extend == Extend::sign)
+        word(state, ip->dst) = static_cast<u64>(static_cast<i64>(static_cast<std::make_signed_t<U>>(value)));
+    else
+        word(state, ip->dst) = value;
+    KILN_NEXT;
+}
+
+template <Type type, bool fenced>
+KILN_HANDLER(store) {
+    const u64 address = word(state, ip->a) + ip->imm;
+    if (!abi::guest_store(memory + address, part<Memory<type>>(state, ip->b))) [[unlikely]]
+        return access_fault(ip, state, address);
+    if constexpr (fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
+    KILN_NEXT;
+}
+
+template <ir::Rmw rmw, class U>
+U replaced(U old, U operand) {
+    using S = std::make_signed_t<U>;
+    switch (rmw) {
+        case ir::Rmw::swap: return operand;
+        case ir::Rmw::add: return static_cast<U>(old + operand);
+        case ir::Rmw::and_: return old & operand;
+        case ir::Rmw::or_: return old | operand;
+        case ir::Rmw::xor_: return old ^ operand;
+        case ir::Rmw::min_s: return S(old) < S(operand) ? old : operand;
+        case ir::Rmw::max_s: return S(old) < S(operand) ? operand : old;
+        case ir::Rmw::min_u: return old < operand ? old : operand;
+        case ir::Rmw::max_u: return old < operand ? operand : old;
+    }
+}
+
+template <ir::Rmw rmw, Type type>
+KILN_HANDLER(atomic_rmw) {
+    using U = Memory<type>;
+    const u64 address = word(state, ip->a);
+    if (address % sizeof(U) != 0) [[unlikely]]
+        return misaligned_fault(ip, state, address);
+    const U operand = part<U>(state, ip->b);
+    U seen;
+    if (!abi::guest_load(memory + address, seen)) [[unlikely]]
+        return access_fault(ip, state, address);
+    for (U old;;) {
+        old = seen;
+        if (!abi::guest_compare_exchange<U>(memory + address, seen, replaced<rmw>(old, operand))) [[unlikely]]
+            return access_fault(ip, state, address);
+        if (seen == old) break;
+    }
+    word(state, ip->dst) = seen;
+    KILN_NEXT;
+}
+
+template <Type type>
+KILN_HANDLER(atomic_cas) {
+    using U = Memory<type>;
+    const u64 address = word(state, ip->a);
+    if (address % sizeof(U) != 0) [[unlikely]]
+        return misaligned_fault(ip, state, address);
+    U seen = part<U>(state, ip->b);
+    if (!abi::guest_compare_exchange<U>(memory + address, seen, part<U>(state, ip->c))) [[unlikely]]
+        return access_fault(ip, state, address);
+    word(state, ip->dst) = seen;
+    KILN_NEXT;
+}
+
+KILN_HANDLER(atomic_cas_pair) {
+    const u64 address = word(state, ip->a);
+    if (address % 16 != 0) [[unlikely]]
+        return misaligned_fault(ip, state, address);
+    const auto pair = [&](u16 low) {
+        return static_cast<u128>(word(state, static_cast<u16>(low + 1))) << 64 | word(state, low);
+    };
+    u128 seen = pair(ip->b);
+    if (!abi::guest_compare_exchange(memory + address, seen, pair(ip->c))) [[unlikely]]
+        return access_fault(ip, state, address);
+    word(state, ip->dst) = static_cast<u64>(seen);
+    word(state, static_cast<u16>(ip->dst + 1)) = static_cast<u64>(seen >> 64);
+    KILN_NEXT;
+}
+
+KILN_HANDLER(fence) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    KILN_NEXT;
+}
+
+template <ir::Rmw rmw>
+Handler pick_rmw(Type type) {
+    switch (type) {
+        case Type::i8: return atomic_rmw<rmw, Type::i8>;
+        case Type::i16: return atomic_rmw<rmw, Type::i16>;
+        case Type::i32: return atomic_rmw<rmw, Type::i32>;
+        case Type::i64: return atomic_rmw<rmw, Type::i64>;
+        default: return nullptr;
+    }
+}
+
+template <bool fenced>
+Handler pick_store(Type type) {
+    switch (type) {
+        case Type::i8: return store<Type::i8, fenced>;
+        case Type::i16:
+        case Type::f16: return store<Type::i16, fenced>;
+        case Type::i32:
+        case Type::f32: return store<Type::i32, fenced>;
+        case Type::i64:
+        case Type::f64: return store<Type::i64, fenced>;
+        default: return nullptr;
+    }
+}
+
+}  // namespace
+
+Handler load_handler(Type type, Extend extend) {
+    const bool sign = extend == Extend::sign;
+    switch (type) {
+        case Type::i8: return sign ? load<Type::i8, Extend::sign> : load<Type::i8, Extend::zero>;
+        case Type::i16: return sign ? load<Type::i16, Extend::sign> : load<Type::i16, Extend::zero>;
+        case Type::i32: return sign ? load<Type::i32, Extend::sign> : load<Type::i32, Extend::zero>;
+        case Type::i64:
+        case Type::f64: return load<Type::i64, Extend::zero>;
+        case Type::f16: return load<Type::f16, Extend::zero>;
+        case Type::f32: return load<Type::f32, Extend::zero>;
+        default: return nullptr;
+    }
+}
+
+Handler store_handler(Type type, ir::Order order) {
+    return order == ir::Order::seq_cst ? pick_store<true>(type) : pick_store<false>(type);
+}
+
+Handler rmw_handler(ir::Rmw rmw, Type type) {
+    switch (rmw) {
+        case ir::Rmw::swap: return pick_rmw<ir::Rmw::swap>(type);
+        case ir::Rmw::add: return pick_rmw<ir::Rmw::add>(type);
+        case ir::Rmw::and_: return pick_rmw<ir::Rmw::and_>(type);
+        case ir::Rmw::or_: return pick_rmw<ir::Rmw::or_>(type);
+        case ir::Rmw::xor_: return pick_rmw<ir::Rmw::xor_>(type);
+        case ir::Rmw::min_s: return pick_rmw<ir::Rmw::min_s>(type);
+        case ir::Rmw::max_s: return pick_rmw<ir::Rmw::max_s>(type);
+        case ir::Rmw::min_u: return pick_rmw<ir::Rmw::min_u>(type);
+        case ir::Rmw::max_u: return pick_rmw<ir::Rmw::max_u>(type);
+    }
+    return nullptr;
+}
+
+Handler cas_handler(Type type) {
+    switch (type) {
+        case Type::i8: return atomic_cas<Type::i8>;
+        case Type::i16: return atomic_cas<Type::i16>;
+        case Type::i32: return atomic_cas<Type::i32>;
+        case Type::i64: return atomic_cas<Type::i64>;
+        case Type::i128: return atomic_cas_pair;
+        default: return nullptr;
+    }
+}
+
+Handler fence_handler() { return fence; }
+
+}  // namespace kiln::interp

@@ -1,0 +1,311 @@
+#include "run/engine.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/counters.h"
+#include "base/hash.h"
+
+namespace kiln::run {
+namespace {
+
+/// Guest instructions between polls that nobody asked for: they only keep the count from overflowing.
+constexpr i64 budget = i64{1} << 40;
+
+constexpr u64 page_of(GuestAddr address) { return address.raw / mem::page_bytes; }
+
+}  // namespace
+
+/// A unit with what the engine knows of it.
+struct CachedUnit {
+    u64 pc = 0;
+    std::unique_ptr<TierCode> code;
+    std::vector<abi::CodeRange> ranges;
+    u64 hash = 0;  ///< of the guest bytes it was made from
+
+    std::size_t bytes() const {
+        return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);
+    }
+};
+
+Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tier& tier, Optimize optimize,
+               const EngineOptions& options)
+    : frontend_(frontend),
+      space_(space),
+      tier_(tier),
+      optimize_(optimize),
+      options_(options),
+      pc_slot_(frontend.env().layout->pc) {
+    space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
+}
+
+Engine::~Engine() {
+    space_.set_code_listener(nullptr);
+    KILN_CHECK(threads_.empty());
+}
+
+// ---- Threads ----
+
+Engine::Thread::Thread(Engine& engine, abi::Context& context)
+    : engine_(engine),
+      context_(context),
+      jump_cache_(new abi::JumpCacheEntry[abi::jump_cache_entries]),
+      translator_(engine.tier_.new_translator()),
+      function_(engine.frontend_.env()) {}
+
+Engine::Thread::~Thread() {
+    const std::lock_guard lock(engine_.mutex_);
+    std::erase(engine_.threads_, this);
+    count(Counter::guest_instructions, context_.instructions() - settled_instructions_);
+    context_.jump_cache = nullptr;
+}
+
+std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
+    std::unique_ptr<Thread> thread(new Thread(*this, context));
+    context.jump_cache = thread->jump_cache_.get();
+    context.memory = space_.host(GuestAddr(0));
+    // What a copied context had executed was another thread's doing.
+    context.retired = 0;
+    context.budget = context.budget_filled = 0;
+    const std::lock_guard lock(mutex_);
+    threads_.push_back(thread.get());
+    return thread;
+}
+
+void Engine::after_fork_in_child(Thread& survivor) {
+    const std::lock_guard lock(mutex_);
+    threads_.assign(1, &survivor);
+}
+
+void Engine::settle_counts() {
+    const std::lock_guard lock(mutex_);
+    for (Thread* thread : threads_) {
+        const u64 executed = thread->context_.instructions();
+        count(Counter::guest_instructions, executed - thread->settled_instructions_);
+        thread->settled_instructions_ = executed;
+    }
+}
+
+// ---- The run loop ----
+
+abi::ExitReason Engine::run(Thread& thread) {
+    abi::Context& context = thread.context_;
+    const u64& pc = *reinterpret_cast<const u64*>(reinterpret_cast<const u8*>(&context) +
+                                                  (*frontend_.env().layout)[pc_slot_].offset);
+    context.link_site = nullptr;
+    for (;;) {
+        const void* const entry = enter(thread, pc);
+        abi::ExitReason reason = abi::ExitReason::fetch_fault;
+        if (entry != nullptr) reason = tier_.run(entry, context);
+        switch (reason) {
+            case abi::ExitReason::lookup: continue;
+            case abi::ExitReason::poll:
+                context.refill(budget);
+                context.link_site = nullptr;
+                if (context.attention) return park(thread, reason);
+                continue;
+            case abi::ExitReason::sync_code:
+                sync_code();
+                context.link_site = nullptr;
+                continue;
+            case abi::ExitReason::fault:
+                context.fault.kind = space_.fault_kind(context.fault.address, context.fault.kind);
+                return park(thread, reason);
+            case abi::ExitReason::syscall:
+            case abi::ExitReason::illegal:
+            case abi::ExitReason::breakpoint:
+            case abi::ExitReason::fetch_fault:
+            case abi::ExitReason::side_exit: return park(thread, reason);
+        }
+    }
+}
+
+abi::ExitReason Engine::park(Thread& thread, abi::ExitReason reason) {
+    const std::lock_guard lock(mutex_);
+    thread.parked_ = true;
+    return reason;
+}
+
+const void* Engine::enter(Thread& thread, u64 pc) {
+    abi::Context& context = thread.context_;
+    std::unique_lock lock(mutex_);
+    catch_up(thread);
+    count(Counter::unit_lookups);
+    CachedUnit* unit = find(pc);
+    count(unit != nullptr ? Counter::unit_hits : Counter::unit_misses);
+    while (unit == nullptr) {
+        const u64 invalidation = invalidation_;
+        lock.unlock();
+        std::unique_ptr<CachedUnit> made = make(thread, pc);
+        if (made == nullptr) return nullptr;
+        lock.lock();
+        catch_up(thread);
+        unit = find(pc);  // another thread may have been faster
+        // Its code may have changed while it was made: then once more.
+        if (unit == nullptr && invalidation == invalidation_) unit = insert(std::move(made));
+    }
+    // catch_up() has dropped a link site that belongs to an older generation.
+    if (context.link_site != nullptr) tier_.link(context.link_site, unit->code->entry());
+    context.jump_cache[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
+    return unit->code->entry();
+}
+
+std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc) {
+    abi::Lifted& lifted = thread.lifted_;
+    {
+        const CountedTime time(Counter::lift_ns);
+        frontend_.lift(thread.function_, GuestAddr(pc), space_, options_.lift, lifted);
+    }
+    if (lifted.fetch_failed) {
+        thread.context_.fault = lifted.fault;
+        return nullptr;
+    }
+    count(Counter::units_lifted);
+    count(Counter::lifted_instructions, lifted.instructions);
+    {
+        const CountedTime time(Counter::optimize_ns);
+        optimize_(thread.function_);
+    }
+    auto unit = std::make_unique<CachedUnit>();
+    {
+        const CountedTime time(Counter::flatten_ns);
+        auto code = thread.translator_->translate(thread.function_);
+        if (!code) {
+            std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
+                         static_cast<unsigned long long>(pc), code.error().message.c_str());
+            KILN_UNREACHABLE();
+        }
+        unit->code = std::move(*code);
+    }
+    unit->pc = pc;
+    unit->ranges = lifted.ranges;
+    for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
+    unit->hash = code_hash(*unit);
+    count(Counter::code_bytes, unit->code->bytes());
+    return unit;
+}
+
+// ---- The tables; all with the lock held ----
+
+CachedUnit* Engine::find(u64 pc) const {
+    const auto found = units_.find(pc);
+    return found == units_.end() ? nullptr : found->second.get();
+}
+
+u64 Engine::code_hash(const CachedUnit& unit) {
+    u64 hash = 0;
+    for (const abi::CodeRange& range : unit.ranges) {
+        const std::span<const u8> bytes = space_.fetch(range.begin);
+        hash = hash_bytes(bytes.first(std::min<std::size_t>(bytes.size(), range.bytes)), hash);
+    }
+    return hash;
+}
+
+CachedUnit* Engine::insert(std::unique_ptr<CachedUnit> made) {
+    if (bytes_ > options_.cache_bytes) flush();
+    CachedUnit& unit = *made;
+    bytes_ += unit.bytes();
+    units_[unit.pc] = std::move(made);
+    bool can_change = false;
+    for (const abi::CodeRange& range : unit.ranges) {
+        for (u64 page = page_of(range.begin); page <= page_of(range.begin + (range.bytes - 1)); ++page) {
+            auto& list = units_of_page_[page];
+            if (list.empty() || list.back() != &unit) list.push_back(&unit);
+        }
+        const auto region = space_.find(range.begin);
+        can_change |= !region || region->shared || (region->prot & PROT_WRITE) != 0;
+    }
+    if (can_change) changeable_.push_back(&unit);
+    if (const auto old = retired_.find(unit.pc); old != retired_.end())
+        for (const auto& predecessor : old->second) predecessor->code->forward(unit.code->entry());
+    return &unit;
+}
+
+void Engine::retire(CachedUnit& unit) {
+    unit.code->forward(nullptr);
+    for (const abi::CodeRange& range : unit.ranges)
+        for (u64 page = page_of(range.begin); page <= page_of(range.begin + (range.bytes - 1)); ++page)
+            if (const auto list = units_of_page_.find(page); list != units_of_page_.end())
+                std::erase(list->second, &unit);
+    std::erase(changeable_, &unit);
+    // Those it replaced forward to it: they must find its successor by a lookup now.
+    auto& predecessors = retired_[unit.pc];
+    for (const auto& predecessor : predecessors) predecessor->code->forward(nullptr);
+    const auto self = units_.find(unit.pc);
+    predecessors.push_back(std::move(self->second));
+    units_.erase(self);
+    count(Counter::invalidations);
+}
+
+void Engine::invalidate(GuestAddr begin, u64 bytes) {
+    if (bytes == 0) return;
+    const std::lock_guard lock(mutex_);
+    ++invalidation_;
+    const auto overlaps = [&](const abi::CodeRange& range) {
+        return range.begin.raw < begin.raw + bytes && begin.raw < range.begin.raw + range.bytes;
+    };
+    std::vector<CachedUnit*> hit;
+    const auto collect = [&](const std::vector<CachedUnit*>& list) {
+        for (CachedUnit* unit : list)
+            if (std::any_of(unit->ranges.begin(), unit->ranges.end(), overlaps)) hit.push_back(unit);
+    };
+    const u64 first = page_of(begin), last = page_of(begin + (bytes - 1));
+    if (last - first < units_of_page_.size()) {
+        for (u64 page = first; page <= last; ++page)
+            if (const auto list = units_of_page_.find(page); list != units_of_page_.end())
+                collect(list->second);
+    } else {
+        for (const auto& [page, list] : units_of_page_)
+            if (page >= first && page <= last) collect(list);
+    }
+    std::sort(hit.begin(), hit.end());
+    hit.erase(std::unique(hit.begin(), hit.end()), hit.end());
+    for (CachedUnit* unit : hit) retire(*unit);
+}
+
+void Engine::sync_code() {
+    const std::lock_guard lock(mutex_);
+    ++invalidation_;
+    const std::vector<CachedUnit*> candidates = changeable_;
+    for (CachedUnit* unit : candidates)
+        if (code_hash(*unit) != unit->hash) retire(*unit);
+}
+
+void Engine::flush() {
+    const u64 ended = generation_++;
+    const auto bury = [&](std::unique_ptr<CachedUnit> unit) {
+        unit->code->forward(nullptr);
+        old_.emplace_back(ended, std::move(unit));
+    };
+    for (auto& [pc, unit] : units_) bury(std::move(unit));
+    for (auto& [pc, list] : retired_)
+        for (auto& unit : list) bury(std::move(unit));
+    units_.clear();
+    retired_.clear();
+    units_of_page_.clear();
+    changeable_.clear();
+    bytes_ = 0;
+    free_old_generations();
+}
+
+void Engine::free_old_generations() {
+    u64 oldest = generation_;
+    for (const Thread* thread : threads_)
+        if (!thread->parked_) oldest = std::min(oldest, thread->generation_);
+    std::erase_if(old_, [&](const auto& entry) { return entry.first < oldest; });
+}
+
+void Engine::catch_up(Thread& thread) {
+    thread.parked_ = false;
+    if (thread.generation_ == generation_) return;
+    thread.generation_ = generation_;
+    thread.context_.link_site = nullptr;
+    std::fill_n(thread.jump_cache_.get(), abi::jump_cache_entries, abi::JumpCacheEntry{});
+    free_old_generations();
+}
+
+}  // namespace kiln::run

@@ -1,0 +1,131 @@
+// The run loop: finds or makes the unit at the guest's pc, runs it, links units to each other, and returns
+// when something outside translated code has to happen.
+//
+// Units that must not run any more (their guest code went away or changed) are retired: they forward to the
+// unit that replaces them and stay allocated, because links, jump caches and threads may still be there. When
+// retired and live units together exceed the limit, all are flushed: a generation ends. Each thread drops
+// what it knows of older generations when it next comes by, or before it next runs if it is parked outside;
+// when all have, the memory of the old generation is freed.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "abi/frontend.h"
+#include "mem/address_space.h"
+#include "run/tier.h"
+
+namespace kiln::run {
+
+enum class EngineKind : u8 {
+    interp,  ///< everything in the interpreter
+};
+
+enum class OptLevel : u8 { none, tier0, full };
+
+struct EngineOptions {
+    EngineKind kind = EngineKind::interp;
+    OptLevel opt = OptLevel::tier0;
+    abi::LiftOptions lift;
+    /// Units are flushed when they take more than this, in bytes.
+    std::size_t cache_bytes = std::size_t{64} << 20;
+};
+
+struct CachedUnit;
+
+class Engine {
+  public:
+    class Thread;
+
+    /// Use make_engine() of run/wiring.h. All references stay the caller's and must outlive the engine.
+    Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tier& tier, Optimize optimize,
+           const EngineOptions& options);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    /// A guest thread that will run on `context`, on the calling host thread. The context must outlive it.
+    std::unique_ptr<Thread> attach(abi::Context& context);
+
+    /// Runs the guest from the context's pc slot until one of: syscall, illegal, breakpoint, fault,
+    /// fetch_fault, side_exit, and poll when attention was requested (abi::request_attention).
+    abi::ExitReason run(Thread& thread);
+
+    /// Code in the range was unmapped or replaced, or lost its rights: no unit made from it is entered from
+    /// now on. Any thread.
+    void invalidate(GuestAddr begin, u64 bytes);
+    /// Code may have been written since: units whose bytes are no longer those they were made from are not
+    /// entered from now on. Any thread.
+    void sync_code();
+
+    /// Keeps every other thread out of the engine's tables while held: held over fork, the child's are whole.
+    [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
+    /// In the child of a fork, after the lock of freeze() was let go: of all threads only `survivor` is left.
+    void after_fork_in_child(Thread& survivor);
+
+    /// Adds the guest instructions executed since the last time to the counter; for threads that are outside
+    /// run() or the calling one.
+    void settle_counts();
+
+  private:
+    /// Finds or makes the unit at `pc` and links Context::link_site to it: where to enter it. Null when it
+    /// cannot be fetched: then the context's fault says why.
+    const void* enter(Thread& thread, u64 pc);
+    /// Notes that the thread is outside translated code; gives `reason` back.
+    abi::ExitReason park(Thread& thread, abi::ExitReason reason);
+    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc);
+    u64 code_hash(const CachedUnit& unit);
+
+    CachedUnit* find(u64 pc) const;
+    CachedUnit* insert(std::unique_ptr<CachedUnit> made);
+    void retire(CachedUnit& unit);
+    void flush();
+    void free_old_generations();
+    /// Makes the thread forget what it knows of older generations.
+    void catch_up(Thread& thread);
+
+    const abi::Frontend& frontend_;
+    mem::AddressSpace& space_;
+    const Tier& tier_;
+    const Optimize optimize_;
+    const EngineOptions options_;
+    const ir::SlotId pc_slot_;
+
+    std::mutex mutex_;                                                           // guards everything below
+    std::unordered_map<u64, std::unique_ptr<CachedUnit>> units_;                 // by pc
+    std::unordered_map<u64, std::vector<CachedUnit*>> units_of_page_;            // by guest page number
+    std::unordered_map<u64, std::vector<std::unique_ptr<CachedUnit>>> retired_;  // by pc
+    std::vector<CachedUnit*> changeable_;  // made from code that can be written without a system call
+    std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
+    std::vector<Thread*> threads_;
+    std::size_t bytes_ = 0;  // of live and retired units
+    u64 generation_ = 0;
+    u64 invalidation_ = 0;  // how many there were: what was lifted meanwhile may be old code
+};
+
+/// A guest thread's part of the engine; used on its own host thread only.
+class Engine::Thread {
+  public:
+    ~Thread();
+    Thread(const Thread&) = delete;
+    Thread& operator=(const Thread&) = delete;
+
+  private:
+    friend class Engine;
+    Thread(Engine& engine, abi::Context& context);
+
+    Engine& engine_;
+    abi::Context& context_;
+    std::unique_ptr<abi::JumpCacheEntry[]> jump_cache_;
+    std::unique_ptr<Translator> translator_;
+    ir::Function function_;
+    abi::Lifted lifted_;
+    u64 settled_instructions_ = 0;
+    // Under the engine's lock:
+    u64 generation_ = 0;  // it knows nothing of older ones
+    bool parked_ = true;  // outside run(): catches up before it enters a unit
+};
+
+}  // namespace kiln::run

@@ -1,0 +1,44 @@
+// What the run loop needs of a tier that makes code, and of the passes before it. Wired in wiring.cpp, so
+// that run/ knows no tier.
+#pragma once
+
+#include <memory>
+
+#include "abi/context.h"
+#include "ir/function.h"
+
+namespace kiln::run {
+
+/// Code that a tier made for one unit. Its entry is what the tier's run() and link() take.
+class TierCode {
+  public:
+    virtual ~TierCode() = default;
+    virtual const void* entry() const = 0;
+    /// Memory taken, in bytes.
+    virtual std::size_t bytes() const = 0;
+    /// From now on whoever enters goes to `target`, or leaves with ExitReason::lookup while that is null. Any
+    /// thread may be in the code.
+    virtual void forward(const void* target) = 0;
+};
+
+/// Makes code; has working memory, so each thread has its own.
+class Translator {
+  public:
+    virtual ~Translator() = default;
+    virtual Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) = 0;
+};
+
+/// One tier. Any thread may call it.
+class Tier {
+  public:
+    virtual ~Tier() = default;
+    virtual std::unique_ptr<Translator> new_translator() const = 0;
+    /// Runs code and everything linked from it until it leaves.
+    virtual abi::ExitReason run(const void* entry, abi::Context& context) const = 0;
+    /// Makes a direct exit (Context::link_site) go to `entry`.
+    virtual void link(const void* site, const void* entry) const = 0;
+};
+
+using Optimize = void (*)(ir::Function& f);
+
+}  // namespace kiln::run
