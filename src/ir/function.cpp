@@ -97,25 +97,20 @@ void Function::remove(ValueId id) {
     inst.block = BlockId::none;
 }
 
-Type Function::result_type(ValueId id) const {
-    const Inst& inst = (*this)[id];
-    switch (info(inst.op).result) {
-        case ResultRule::none: return Type::none;
-        case ResultRule::i1: return Type::i1;
-        case ResultRule::same: return inst.type;
+void Function::keep_blocks(std::span<const u8> keep) {
+    std::vector<BlockId> renumbered(block_count_, BlockId::none);
+    u32 kept = 0;
+    for (u32 b = 0; b < block_count_; ++b) {
+        if (keep[b]) {
+            renumbered[b] = BlockId(kept);
+            std::swap(blocks_[kept++], blocks_[b]);  // a swap keeps the parameter lists' memory
+        }
     }
-    KILN_UNREACHABLE();
-}
-
-const Effects& Function::effects(ValueId id) const {
-    const Inst& inst = (*this)[id];
-    return inst.op == Op::call ? env()[inst.helper].effects : info(inst.op).effects;
-}
-
-std::span<const EdgeId> Function::edges_of(const Inst& terminator) const {
-    if (terminator.op == Op::br) return {terminator.edges, 1};
-    if (terminator.op == Op::br_if) return {terminator.edges, 2};
-    return {};
+    block_count_ = kept;
+    for (Inst& inst : insts_)
+        if (inst.block != BlockId::none) inst.block = renumbered[index(inst.block)];
+    for (Edge& e : edges_)
+        if (e.target != BlockId::none) e.target = renumbered[index(e.target)];
 }
 
 }  // namespace kiln::ir

@@ -114,6 +114,9 @@ class Function {
     ValueId insert_before(ValueId before, const Inst& inst);
     /// Takes an instruction out of its block; its id stays given out.
     void remove(ValueId id);
+    /// Drops every block b with keep[b] == 0 and numbers the others anew, in the same order. No kept block
+    /// has an edge to a dropped one.
+    void keep_blocks(std::span<const u8> keep);
 
     std::span<ValueId> values(Range r) { return {value_pool_.data() + r.begin, r.count}; }
     std::span<const ValueId> values(Range r) const { return {value_pool_.data() + r.begin, r.count}; }
@@ -121,11 +124,22 @@ class Function {
     std::span<const FrameEntry> frame(Range r) const { return {frame_pool_.data() + r.begin, r.count}; }
 
     /// The type of the value an instruction defines; none when it defines none.
-    Type result_type(ValueId id) const;
+    Type result_type(ValueId id) const {
+        const Inst& inst = (*this)[id];
+        const ResultRule rule = info(inst.op).result;
+        return rule == ResultRule::same ? inst.type : rule == ResultRule::i1 ? Type::i1 : Type::none;
+    }
     /// An instruction's effects, a call's from its helper's row.
-    const Effects& effects(ValueId id) const;
+    const Effects& effects(ValueId id) const {
+        const Inst& inst = (*this)[id];
+        return inst.op == Op::call ? env()[inst.helper].effects : info(inst.op).effects;
+    }
     /// The edges out of a block's terminator: 0, 1 or 2.
-    std::span<const EdgeId> edges_of(const Inst& terminator) const;
+    std::span<const EdgeId> edges_of(const Inst& terminator) const {
+        if (terminator.op == Op::br_if) return {terminator.edges, 2};
+        if (terminator.op == Op::br) return {terminator.edges, 1};
+        return {};
+    }
     /// Whether `inst` may carry a frame state (Inst::frame).
     static bool has_frame(const Inst& inst) { return info(inst.op).effects.may_fault; }
 

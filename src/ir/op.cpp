@@ -17,18 +17,6 @@ constexpr AttrGroup group_named(std::string_view text) {
     return AttrGroup::none;
 }
 
-constexpr OpInfo op_table[] = {
-#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning) \
-    {without_underscore(#name),                                           \
-     Shape::shape,                                                        \
-     ResultRule::result,                                                  \
-     TypeRule::types,                                                     \
-     {group_named(#attr0), group_named(#attr1)},                          \
-     parse_effects(effects)},
-#include "ir/ops.def"
-#undef IR_OP
-};
-
 struct AttrRow {
     AttrGroup group;
     u8 value;
@@ -43,8 +31,17 @@ constexpr AttrRow attr_table[] = {
 
 }  // namespace
 
-const OpInfo& info(Op op) { return op_table[static_cast<u8>(op)]; }
-std::string_view name(Op op) { return info(op).name; }
+constexpr OpInfo detail::op_table[] = {
+#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning) \
+    {without_underscore(#name),                                           \
+     Shape::shape,                                                        \
+     ResultRule::result,                                                  \
+     TypeRule::types,                                                     \
+     {group_named(#attr0), group_named(#attr1)},                          \
+     parse_effects(effects)},
+#include "ir/ops.def"
+#undef IR_OP
+};
 
 std::optional<std::string_view> attr_name(AttrGroup group, u8 value) {
     for (const AttrRow& row : attr_table)

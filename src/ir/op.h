@@ -144,8 +144,12 @@ struct OpInfo {
     Effects effects;
 };
 
-const OpInfo& info(Op op);
-std::string_view name(Op op);
+namespace detail {
+extern const OpInfo op_table[];
+}
+// Inline: passes ask several times an instruction.
+inline const OpInfo& info(Op op) { return detail::op_table[static_cast<u8>(op)]; }
+inline std::string_view name(Op op) { return info(op).name; }
 inline constexpr std::size_t op_count = 0
 #define IR_OP(...) +1
 #include "ir/ops.def"

@@ -135,10 +135,10 @@ class Parser {
 
     BlockId block_name() {
         const std::string_view text = word("a block");
+        if (!ok()) return BlockId::none;
         u32 number = 0;
         const auto [end, code] = std::from_chars(text.data() + 1, text.data() + text.size(), number);
-        if (text.empty() || text[0] != 'b' || code != std::errc() || end != text.data() + text.size() ||
-            number > max_number)
+        if (text[0] != 'b' || code != std::errc() || end != text.data() + text.size() || number > max_number)
             error(fmt::format("'{}' is not a block", text));
         return BlockId(number);
     }
@@ -146,7 +146,12 @@ class Parser {
     void line() {
         skip();
         if (accept('@')) {
-            origin_ = f_.add_origin(GuestAddr(number()));
+            if (accept_peek('n')) {
+                expect_word("none");
+                origin_ = OriginId::none;
+            } else {
+                origin_ = f_.add_origin(GuestAddr(number()));
+            }
             expect(':');
             return;
         }

@@ -28,6 +28,8 @@ class Printer {
             f_.for_each(BlockId(b), [&](ValueId id, const Inst& inst) {
                 if (inst.origin != origin && inst.origin != OriginId::none)
                     fmt::format_to(out(), "@{:#x}:\n", f_[inst.origin].raw);
+                else if (inst.origin != origin)
+                    text_ += "@none:\n";
                 origin = inst.origin;
                 text_ += "  ";
                 instruction(id);
@@ -79,7 +81,14 @@ class Printer {
         return text;
     }
 
-    std::string_view slot(SlotId id) const { return (*f_.env().layout)[id].name; }
+    // Slots and helpers that do not exist are printed too: the verifier's messages show them.
+    std::string_view slot(SlotId id) const {
+        const StateLayout& layout = *f_.env().layout;
+        return static_cast<std::size_t>(id) < layout.slots.size() ? layout[id].name : "<bad>";
+    }
+    std::string_view helper(HelperId id) const {
+        return static_cast<std::size_t>(id) < f_.env().helpers.size() ? f_.env()[id].name : "<bad>";
+    }
 
     void instruction(ValueId id) {
         const Inst& inst = f_[id];
@@ -130,7 +139,7 @@ class Printer {
                                value(inst.args[1]));
                 break;
             case Shape::call:
-                fmt::format_to(out(), " {}({})", f_.env()[inst.helper].name, values(f_.values(inst.list)));
+                fmt::format_to(out(), " {}({})", helper(inst.helper), values(f_.values(inst.list)));
                 break;
             case Shape::guard: fmt::format_to(out(), " {}, {:#x}", value(inst.args[0]), inst.imm); break;
             case Shape::br: fmt::format_to(out(), " {}", edge(inst.edges[0])); break;

@@ -16,7 +16,8 @@
 //     ...
 //   }
 //
-// `@pc:` names the guest instruction that the lines below it come from. ';' starts a comment.
+// `@pc:` names the guest instruction that the lines below it come from, `@none:` says that they come from
+// none; a block starts with none. ';' starts a comment.
 #pragma once
 
 #include <string>

@@ -71,8 +71,9 @@ class Verifier {
 
     bool dominates(ValueId definition, ValueId use) const {
         const BlockId from = f_[definition].block, to = f_[use].block;
+        if (!dominators_->reachable(to)) return true;
         if (from == to) return positions_[index(definition)] < positions_[index(use)];
-        return !dominators_->reachable(to) || dominators_->dominates(from, to);
+        return dominators_->dominates(from, to);
     }
 
     Type type(ValueId v) const { return f_.result_type(v); }

@@ -1,0 +1,69 @@
+#include "opt/evaluate.h"
+
+#include "ir/semantics.h"
+
+namespace kiln::opt {
+
+using namespace ir;
+
+namespace {
+
+/// Calls f.operator()<T>() for the integer type `type`, if the rule allows it.
+template <TypeRule Rule, class F>
+std::optional<u64> for_type(Type type, F&& f) {
+    switch (type) {
+#define CASE(T)                                                                               \
+    case Type::T:                                                                             \
+        if constexpr (allows(Rule, Type::T)) return u64 { f.template operator()<Type::T>() }; \
+        break;
+        CASE(i1)
+        CASE(i8)
+        CASE(i16)
+        CASE(i32)
+        CASE(i64)
+#undef CASE
+        case Type::none:
+        case Type::i128:
+        case Type::f16:
+        case Type::f32:
+        case Type::f64:
+        case Type::v128: break;
+    }
+    return std::nullopt;
+}
+
+template <Op O, Shape S, TypeRule Rule>
+std::optional<u64> evaluate_op(const Inst& inst, Type operand, u64 a, u64 b) {
+    constexpr bool integer = Rule != TypeRule::fp && Rule != TypeRule::any && Rule != TypeRule::none;
+    if constexpr (S == Shape::binary && integer) {
+        return for_type<Rule>(inst.type, [&]<Type T>() {
+            return binary<O, T>(static_cast<Word<T>>(a), static_cast<Word<T>>(b), inst.div_rule());
+        });
+    } else if constexpr (S == Shape::unary && integer) {
+        return for_type<Rule>(inst.type, [&]<Type T>() { return unary<O, T>(static_cast<Word<T>>(a)); });
+    } else if constexpr (O == Op::icmp) {
+        return for_type<Rule>(inst.type, [&]<Type T>() {
+            return compare<T>(inst.cond(), static_cast<Word<T>>(a), static_cast<Word<T>>(b));
+        });
+    } else if constexpr (O == Op::trunc || O == Op::zext) {
+        return a & type_mask(inst.type);
+    } else if constexpr (O == Op::sext) {
+        return static_cast<u64>(sign_extend(a, bit_width(operand))) & type_mask(inst.type);
+    } else {
+        return std::nullopt;
+    }
+}
+
+}  // namespace
+
+std::optional<u64> evaluate(const Inst& inst, Type operand, u64 a, u64 b) {
+    switch (inst.op) {
+#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning) \
+    case Op::name: return evaluate_op<Op::name, Shape::shape, TypeRule::types>(inst, operand, a, b);
+#include "ir/ops.def"
+#undef IR_OP
+    }
+    return std::nullopt;
+}
+
+}  // namespace kiln::opt

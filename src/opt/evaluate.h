@@ -1,0 +1,15 @@
+// Computing one pure integer operation on constants, by the definitions of ir/semantics.h.
+#pragma once
+
+#include <optional>
+
+#include "ir/function.h"
+
+namespace kiln::opt {
+
+/// The value of `inst`, a pure operation whose operands are the constants `a`, `b` (of type `operand`, zero
+/// above its width) as far as its shape takes them. Nothing when the operation is not one on integers up to
+/// 64 bits.
+std::optional<u64> evaluate(const ir::Inst& inst, ir::Type operand, u64 a, u64 b);
+
+}  // namespace kiln::opt
