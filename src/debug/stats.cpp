@@ -1,0 +1,204 @@
+#include "debug/stats.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <vector>
+
+#include "base/log.h"
+
+namespace kiln::debug {
+
+namespace {
+
+u64 begin_ns = 0;
+pid_t begin_pid = 0;
+
+/// The kernel's account of this process.
+struct Account {
+    double wall_seconds, user_seconds, system_seconds;
+    u64 peak_memory_bytes;
+
+    static Account now() {
+        rusage usage{};
+        getrusage(RUSAGE_SELF, &usage);
+        const auto seconds = [](timeval time) {
+            return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+        };
+        return {1e-9 * static_cast<double>(CountedTime::now() - begin_ns), seconds(usage.ru_utime),
+                seconds(usage.ru_stime), static_cast<u64>(usage.ru_maxrss) << 10};
+    }
+    double guest_mips() const {
+        const double million = static_cast<double>(value(Counter::guest_instructions)) * 1e-6;
+        return user_seconds > 0 ? million / user_seconds : 0;
+    }
+};
+
+/// 12345678 as 12,345,678.
+std::string grouped(u64 number) {
+    std::string text = fmt::format("{}", number);
+    for (size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+    return text;
+}
+
+std::string memory_size(u64 bytes) {
+    return bytes < 10u << 20 ? fmt::format("{} KiB", bytes >> 10) : fmt::format("{} MiB", bytes >> 20);
+}
+
+std::string quantity(Counter counter) {
+    if (info(counter).unit == CounterUnit::nanoseconds)
+        return fmt::format("{:.3f} ms", static_cast<double>(value(counter)) * 1e-6);
+    return grouped(value(counter));
+}
+
+std::string_view title(CounterGroup group) {
+    switch (group) {
+        case CounterGroup::execution: return "execution";
+        case CounterGroup::translation: return "translation";
+        case CounterGroup::system: return "system";
+    }
+    return {};
+}
+
+std::vector<NamedCount> exit_rows(std::span<const u64> exits) {
+    std::vector<NamedCount> rows;
+    for (size_t i = 0; i < exits.size(); i++)
+        rows.push_back({abi::name(static_cast<abi::ExitReason>(i)), exits[i]});
+    return rows;
+}
+
+/// What is not zero, the most frequent first, by name where equally frequent.
+std::vector<NamedCount> ranked(std::span<const NamedCount> rows) {
+    std::vector<NamedCount> result(rows.begin(), rows.end());
+    std::erase_if(result, [](const NamedCount& row) { return row.count == 0; });
+    std::ranges::sort(result, [](const NamedCount& a, const NamedCount& b) {
+        return a.count != b.count ? a.count > b.count : a.name < b.name;
+    });
+    return result;
+}
+
+std::string text_report(const StatsInput& input, const Account& account) {
+    std::string out;
+    const auto line = [&](std::string_view figure, std::string_view meaning) {
+        fmt::format_to(std::back_inserter(out), "  {:>18}  {}\n", figure, meaning);
+    };
+    const auto heading = [&](std::string_view text) {
+        fmt::format_to(std::back_inserter(out), "{}\n", text);
+    };
+
+    heading(fmt::format("kiln: {}, process {}, exit status {}", input.program, getpid(), input.exit_status));
+    line(fmt::format("{:.3f} s", account.wall_seconds), "wall time");
+    line(fmt::format("{:.3f} s", account.user_seconds), "user time");
+    line(fmt::format("{:.3f} s", account.system_seconds), "system time");
+    line(memory_size(account.peak_memory_bytes), "peak memory");
+    line(fmt::format("{:.1f}", account.guest_mips()), "million guest instructions per second of user time");
+
+    const auto section = [&](std::string_view name, std::span<const NamedCount> rows) {
+        if (rows.empty()) return;
+        heading(name);
+        for (const NamedCount& row : rows) line(grouped(row.count), row.name);
+    };
+    for (CounterGroup group : {CounterGroup::execution, CounterGroup::translation, CounterGroup::system}) {
+        bool headed = false;
+        for (size_t i = 0; i < counter_count; i++) {
+            const auto counter = static_cast<Counter>(i);
+            if (info(counter).group != group || !value(counter)) continue;
+            if (!headed) heading(title(group));
+            headed = true;
+            line(quantity(counter), info(counter).sentence);
+        }
+    }
+    section("exits from units, by reason", ranked(exit_rows(input.exits)));
+    section("system calls, by name", ranked(input.syscalls));
+    return out;
+}
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            (out += '\\') += c;
+        } else if (static_cast<u8>(c) < ' ') {
+            fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
+        } else {
+            out += c;
+        }
+    }
+    return out += '"';
+}
+
+std::string json_report(const StatsInput& input, const Account& account) {
+    std::string out;
+    const auto member = [&](std::string_view key, const auto& figure) {
+        fmt::format_to(std::back_inserter(out), "{}\n  \"{}\": {}", out.empty() ? "{" : ",", key, figure);
+    };
+    member("program", quoted(input.program));
+    member("pid", getpid());
+    member("exit_status", input.exit_status);
+    member("wall_seconds", account.wall_seconds);
+    member("user_seconds", account.user_seconds);
+    member("system_seconds", account.system_seconds);
+    member("peak_memory_bytes", account.peak_memory_bytes);
+    member("guest_mips", account.guest_mips());
+    for (size_t i = 0; i < counter_count; i++) {
+        const auto counter = static_cast<Counter>(i);
+        member(info(counter).name, value(counter));
+    }
+    const auto object = [&](std::string_view key, std::span<const NamedCount> rows) {
+        std::string members;
+        for (const NamedCount& row : rows)
+            fmt::format_to(std::back_inserter(members), "{}\"{}\": {}", members.empty() ? "" : ", ", row.name,
+                           row.count);
+        member(key, "{" + members + "}");
+    };
+    object("exits", exit_rows(input.exits));
+    object("syscalls", ranked(input.syscalls));
+    return out + "\n}\n";
+}
+
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t written = write(fd, text.data(), text.size());
+        if (written < 0 && errno != EINTR) return false;
+        if (written > 0) text.remove_prefix(static_cast<size_t>(written));
+    }
+    return true;
+}
+
+}  // namespace
+
+void start_stats() {
+    begin_ns = CountedTime::now();
+    begin_pid = getpid();
+}
+
+std::string stats_report(StatsFormat format, const StatsInput& input) {
+    const Account account = Account::now();
+    switch (format) {
+        case StatsFormat::off: return {};
+        case StatsFormat::text: return text_report(input, account);
+        case StatsFormat::json: return json_report(input, account);
+    }
+    return {};
+}
+
+void write_stats(StatsFormat format, std::string_view file, const StatsInput& input) {
+    if (format == StatsFormat::off || getpid() != begin_pid) return;
+    const std::string name = with_process_id(file);
+    const int fd =
+        name.empty() ? STDERR_FILENO : open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    const bool written = fd >= 0 && write_all(fd, stats_report(format, input));
+    const int error = errno;
+    if (fd > STDERR_FILENO) close(fd);
+    if (!written && !name.empty())
+        write_all(STDERR_FILENO,
+                  fmt::format("kiln: cannot write the statistics to {}: {}\n", name, std::strerror(error)));
+}
+
+}  // namespace kiln::debug

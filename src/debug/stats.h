@@ -1,0 +1,39 @@
+// The report of --stats: what the engine did in this process, from the counters (base/counters.def), the
+// kernel's account of the process, and lists whose rows other tables name (exits, system calls).
+#pragma once
+
+#include <atomic>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "abi/context.h"
+#include "base/counters.h"
+#include "base/options.h"
+
+namespace kiln::debug {
+
+/// Begins the report's wall time. Before anything else that should count.
+void start_stats();
+
+struct StatsInput {
+    std::string_view program;
+    int exit_status = 0;  ///< as a shell shows it
+    /// How often units were left for each reason, indexed by abi::ExitReason; may be empty.
+    std::span<const u64> exits;
+    /// Rows with a zero are left out; any order.
+    std::span<const NamedCount> syscalls;
+};
+
+/// The report up to now. JSON is one object whose keys are the counters' names, the keys below, and "exits"
+/// and "syscalls" with an object each; text is for people and leaves out what is zero.
+///   program, pid, exit_status, wall_seconds, user_seconds, system_seconds, peak_memory_bytes,
+///   guest_mips: millions of guest instructions per second of user time
+std::string stats_report(StatsFormat format, const StatsInput& input);
+
+/// Writes the report to `file` (empty: standard error; "%d" is the process id). Does nothing for
+/// StatsFormat::off and in a process that was forked since start_stats(): its counters repeat those of its
+/// parent. A file that cannot be written is said on standard error.
+void write_stats(StatsFormat format, std::string_view file, const StatsInput& input);
+
+}  // namespace kiln::debug
