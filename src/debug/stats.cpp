@@ -92,7 +92,7 @@ std::string text_report(const StatsInput& input, const Account& account) {
         fmt::format_to(std::back_inserter(out), "{}\n", text);
     };
 
-    heading(fmt::format("kiln: {}, process {}, exit status {}", input.program, getpid(), input.exit_status));
+    heading(fmt::format("kiln: {}, process {}", input.program, getpid()));
     line(fmt::format("{:.3f} s", account.wall_seconds), "wall time");
     line(fmt::format("{:.3f} s", account.user_seconds), "user time");
     line(fmt::format("{:.3f} s", account.system_seconds), "system time");
@@ -140,7 +140,6 @@ std::string json_report(const StatsInput& input, const Account& account) {
     };
     member("program", quoted(input.program));
     member("pid", getpid());
-    member("exit_status", input.exit_status);
     member("wall_seconds", account.wall_seconds);
     member("user_seconds", account.user_seconds);
     member("system_seconds", account.system_seconds);

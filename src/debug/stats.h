@@ -18,7 +18,6 @@ void start_stats();
 
 struct StatsInput {
     std::string_view program;
-    int exit_status = 0;  ///< as a shell shows it
     /// How often units were left for each reason, indexed by abi::ExitReason; may be empty.
     std::span<const u64> exits;
     /// Rows with a zero are left out; any order.
@@ -27,7 +26,7 @@ struct StatsInput {
 
 /// The report up to now. JSON is one object whose keys are the counters' names, the keys below, and "exits"
 /// and "syscalls" with an object each; text is for people and leaves out what is zero.
-///   program, pid, exit_status, wall_seconds, user_seconds, system_seconds, peak_memory_bytes,
+///   program, pid, wall_seconds, user_seconds, system_seconds, peak_memory_bytes,
 ///   guest_mips: millions of guest instructions per second of user time
 std::string stats_report(StatsFormat format, const StatsInput& input);
 
