@@ -14,7 +14,7 @@ function(kiln_library name)
     # For "..." includes only: src/linux/ must not hide the system's <linux/...>.
     target_compile_options(kiln_${name} ${scope} "SHELL:-iquote ${PROJECT_SOURCE_DIR}/src")
     target_include_directories(kiln_${name} ${scope} ${PROJECT_SOURCE_DIR}/include)
-    target_link_libraries(kiln_${name} ${scope} ${ARG_DEPS} fmt::fmt tl::expected)
+    target_link_libraries(kiln_${name} ${scope} ${ARG_DEPS} fmt::fmt-header-only tl::expected)
 endfunction()
 
 # kiln_test(<name> SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable, registered as one ctest test.
