@@ -65,6 +65,15 @@ void log_line(std::initializer_list<std::string_view> pieces) {
     errno = saved;
 }
 
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const ssize_t written = write(fd, text.data(), text.size());
+        if (written < 0 && errno != EINTR) return false;
+        if (written > 0) text.remove_prefix(static_cast<size_t>(written));
+    }
+    return true;
+}
+
 Decimal::Decimal(i64 value) : begin_(sizeof text_) {
     u64 rest = value < 0 ? -static_cast<u64>(value) : static_cast<u64>(value);
     do text_[--begin_] = static_cast<char>('0' + rest % 10);

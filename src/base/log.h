@@ -57,6 +57,9 @@ Result<void> log_open(LogItems items, std::string_view file);
 /// pieces. Any thread; async-signal-safe; errno is kept. What cannot be written is dropped.
 void log_line(std::initializer_list<std::string_view> pieces);
 
+/// Writes all of `text` to `fd`; false when that fails. Any thread; async-signal-safe.
+bool write_all(int fd, std::string_view text);
+
 /// An integer as text, for log_line.
 class Decimal {
   public:

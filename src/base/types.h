@@ -35,7 +35,10 @@ struct GuestAddr {
     constexpr GuestAddr operator+(u64 bytes) const { return GuestAddr(raw + bytes); }
     constexpr GuestAddr operator-(u64 bytes) const { return GuestAddr(raw - bytes); }
     constexpr u64 operator-(GuestAddr other) const { return raw - other.raw; }
-    constexpr GuestAddr& operator+=(u64 bytes) { raw += bytes; return *this; }
+    constexpr GuestAddr& operator+=(u64 bytes) {
+        raw += bytes;
+        return *this;
+    }
 };
 
 /// Why an operation of the environment failed: one line for a person, and an errno-like code (0: none).

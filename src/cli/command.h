@@ -1,0 +1,47 @@
+// What the commands of the executable share: who was called, and how it speaks.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/options.h"
+
+namespace kiln::cli {
+
+/// A name that the executable is called by.
+struct Personality {
+    std::string_view name;  ///< argv[0] without directories; what messages begin with
+    Dialect dialect;
+    std::string_view machine;  ///< the guest's, as uname -m says it
+    bool argv0_follows;  ///< the word after the program is what the program sees as argv[0] (binfmt_misc,
+                         ///< flag P)
+};
+
+/// The words after a command's name.
+using Words = std::span<const char* const>;
+
+/// The exit status of wrong usage: as qemu-user's, or as is usual for commands.
+constexpr int usage_status(const Personality& who) { return who.dialect == Dialect::qemu ? 1 : 2; }
+
+/// Prints "<name>: <message>" to standard error and returns `status`.
+int complain(const Personality& who, std::string_view message, int status);
+
+/// Prints to standard output and returns the status 0, or 1 when that fails.
+int print(std::string_view text);
+
+// The commands; each takes the words after its name and returns the exit status.
+int run(const Personality& who, Words words);   // run.cpp; also all that the qemu-user personalities do
+int help(const Personality& who, Words words);  // help.cpp
+
+struct Command {
+    std::string_view name;
+    int (*function)(const Personality& who, Words words);
+    std::string_view arguments;
+    std::string_view sentence;
+};
+inline constexpr Command commands[] = {
+    {"run", run, "[options] program [arguments]", "run a Linux program that was built for another processor"},
+    {"help", help, "[run | options]", "explain a command, or every option with all its names and values"},
+};
+
+}  // namespace kiln::cli

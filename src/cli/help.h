@@ -1,0 +1,28 @@
+// The help texts. What they say about options comes from options.def alone.
+#pragma once
+
+#include <string>
+
+#include "cli/command.h"
+
+namespace kiln::cli {
+
+/// One line: the version and the build.
+std::string version_line(const Personality& who);
+
+/// What the wrong call of `kiln` is answered with.
+std::string short_usage();
+
+/// kiln --help.
+std::string overview();
+/// kiln run --help.
+std::string run_help();
+/// kiln help options: every option with its variable, qemu-user's names, its values and its default.
+std::string options_help();
+/// qemu-riscv64 -h.
+std::string qemu_help(const Personality& who);
+
+/// The values that an option can have, a line each.
+std::string values_help(OptionId id);
+
+}  // namespace kiln::cli

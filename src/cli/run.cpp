@@ -1,0 +1,132 @@
+// `kiln run` and the qemu-user personalities: from options to a RunRequest (linux/guest.h), and the report at
+// the end.
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/options.h"
+#include "cli/command.h"
+#include "cli/help.h"
+#include "debug/stats.h"
+#include "linux/guest.h"
+#include "linux/process.h"
+#include "linux/sysroot.h"
+
+namespace kiln::cli {
+
+namespace {
+
+std::string_view variable_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+/// The guest's environment: ours with the changes that the options ask for. Variables of options that are not
+/// for nested guests go: their work is done.
+std::vector<std::string> guest_environment(const Options& options, Dialect dialect, char* const* ours) {
+    std::vector<std::string> gone = options.unset_env;
+    for (size_t i = 0; i < option_count; i++) {
+        const OptionInfo& option = info(static_cast<OptionId>(i));
+        if (option.passed_on || !option.has_variable) continue;
+        gone.push_back(variable_name(option));
+        if (dialect == Dialect::qemu && !option.qemu_variable.empty())
+            gone.emplace_back(option.qemu_variable);
+    }
+    std::vector<std::string> environment;
+    for (; *ours; ours++)
+        if (std::ranges::find(gone, variable_of(*ours)) == gone.end()) environment.emplace_back(*ours);
+    for (const std::string& assignment : options.set_env) {
+        const auto old = std::ranges::find(environment, variable_of(assignment), variable_of);
+        if (old != environment.end())
+            *old = assignment;
+        else
+            environment.push_back(assignment);
+    }
+    return environment;
+}
+
+run::EngineKind engine_kind(EngineKind kind) {
+    switch (kind) {
+        case EngineKind::interp: return run::EngineKind::interp;
+    }
+    KILN_UNREACHABLE();
+}
+
+run::OptLevel opt_level(OptLevel level) {
+    switch (level) {
+        case OptLevel::none: return run::OptLevel::none;
+        case OptLevel::tier0: return run::OptLevel::tier0;
+        case OptLevel::full: return run::OptLevel::full;
+    }
+    KILN_UNREACHABLE();
+}
+
+user::RunRequest request_for(const Personality& who, const Options& options, Words words) {
+    user::RunRequest request;
+    request.program = words[0];
+    errno = 0;
+    const unsigned long open_file = getauxval(AT_EXECFD);
+    if (errno == 0) request.program_file = static_cast<int>(open_file);
+    request.args.assign(words.begin(), words.end());
+    if (who.argv0_follows && words.size() > 1) request.args.erase(request.args.begin());
+    if (options.argv0) request.args[0] = *options.argv0;
+    request.environment = guest_environment(options, who.dialect, environ);
+    request.sysroot = user::choose_sysroot(options.sysroot, std::getenv("QEMU_LD_PREFIX"), who.machine);
+    request.engine.kind = engine_kind(options.engine);
+    request.engine.opt = opt_level(options.opt);
+    request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
+    request.guest_base = options.guest_base;
+    request.stack_bytes = options.stack_size.value_or(0);
+    request.release = options.release;
+    request.nested_options = options.nested_words();
+    request.nested_options.insert(request.nested_options.begin(), "run");
+    return request;
+}
+
+/// What report() needs when the guest ends, wherever that happens.
+const Options* report_options = nullptr;
+
+void report(const user::Process& process) {
+    process.engine.settle_counts();
+    const std::vector<NamedCount> calls = process.call_counts();
+    debug::write_stats(report_options->stats, report_options->stats_file,
+                       {.program = process.request.program, .syscalls = calls});
+}
+
+}  // namespace
+
+int run(const Personality& who, Words words) {
+    Options options;
+    if (auto read = read_environment(options, environ, who.dialect); !read)
+        return complain(who, read.error().message, usage_status(who));
+    const auto used = read_arguments(options, words);
+    if (!used) return complain(who, used.error().message, usage_status(who));
+
+    if (options.help.asked) return print(who.dialect == Dialect::qemu ? qemu_help(who) : run_help());
+    if (options.version.asked) return print(version_line(who));
+    if (options.list_values) return print(values_help(*options.list_values));
+    if (options.gdb) return complain(who, "--gdb: debugging with GDB is not there yet", 1);
+    words = words.subspan(*used);
+    if (words.empty()) return complain(who, "no program to run; --help explains", usage_status(who));
+    LogItems items = options.log;
+    if (options.strace) items.add(LogItem::strace);
+    if (auto opened = log_open(items, options.log_file); !opened)
+        return complain(who, opened.error().message, 1);
+
+    user::RunRequest request = request_for(who, options, words);
+    if (options.stats != StatsFormat::off) {
+        debug::start_stats();
+        report_options = &options;
+        request.at_exit = report;
+    }
+    std::optional<user::StartFailure> failure;
+    const int status = user::run_program(request, failure);
+    if (failure) return complain(who, failure->error.message, failure->exit_status);
+    return status;
+}
+
+}  // namespace kiln::cli
