@@ -107,38 +107,49 @@ Result<void> map_segment(mem::AddressSpace& memory, int file, const ElfSegment& 
     return {};
 }
 
-// Maps all segments; gives the load bias. A position independent file goes to `preferred`, or where there is
-// room if that is 0.
-Result<u64> map_file(mem::AddressSpace& memory, int file, const ElfFile& elf, u64 preferred,
-                     const std::string& name) {
+// Takes the addresses of the whole file, for as long as its segments are being mapped; gives the load bias. A
+// position independent file goes to `preferred`, or where there is room if that is 0 or taken.
+Result<u64> reserve_place(mem::AddressSpace& memory, const ElfFile& elf, u64 preferred,
+                          const std::string& name) {
+    constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     const u64 begin = align_down(elf.begin(), page_bytes);
     const u64 bytes = align_up(elf.end(), page_bytes) - begin;
-    u64 place = begin;
-    if (elf.position_independent) {
-        // Room for the alignment too; what is above and below the file is given back at once.
-        const u64 slack = elf.alignment - page_bytes;
-        if (bytes > memory.limit() - slack) return failed(name, "no room in the address space", ENOMEM);
-        const i64 room =
-            memory.map(GuestAddr(preferred), bytes + slack, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (room < 0) return failed(name, "no room in the address space", -room);
-        memory.unmap(GuestAddr(static_cast<u64>(room)), bytes + slack);
-        // The bias is a multiple of the alignment: `begin` keeps its own place within it.
-        place = static_cast<u64>(room) + (begin - static_cast<u64>(room)) % elf.alignment;
+    if (!elf.position_independent) {
+        const i64 result = memory.map(GuestAddr(begin), bytes, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+        if (result == -EPERM) {
+            return fail(name + ": wants memory below " + std::to_string(mem::lowest_address >> 10) +
+                            " KiB, which no program may have; link it to a higher address",
+                        EPERM);
+        }
+        if (result < 0) return failed(name, "the addresses it is linked to cannot be had", -result);
+        return 0;
     }
-    const i64 free = memory.map(GuestAddr(place), bytes, PROT_NONE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    if (free == -EPERM) {
-        return fail(name + ": wants memory below " + std::to_string(mem::lowest_address >> 10) +
-                        " KiB, which no program may have; link it to a higher address",
-                    EPERM);
-    }
-    if (free < 0) return failed(name, "the addresses it is linked to cannot be had", -free);
-    memory.unmap(GuestAddr(place), bytes);
+    // Room for the alignment too; what is too much is given back.
+    const u64 slack = elf.alignment - page_bytes;
+    if (bytes > memory.limit() - slack) return failed(name, "no room in the address space", ENOMEM);
+    const i64 result = memory.map(GuestAddr(preferred), bytes + slack, PROT_NONE, flags, -1, 0);
+    if (result < 0) return failed(name, "no room in the address space", -result);
+    const u64 room = static_cast<u64>(result);
+    // The bias is a multiple of the alignment: `begin` keeps its own place within it.
+    const u64 place = room + (begin - room) % elf.alignment;
+    if (place != room) memory.unmap(GuestAddr(room), place - room);
+    if (place - room != slack) memory.unmap(GuestAddr(place + bytes), slack - (place - room));
+    return place - begin;
+}
 
-    const u64 bias = place - begin;
-    for (const ElfSegment& segment : elf.segments)
-        if (auto mapped = map_segment(memory, file, segment, bias, name); !mapped)
+// Maps all segments; gives the load bias.
+Result<u64> map_file(mem::AddressSpace& memory, int file, const ElfFile& elf, u64 preferred,
+                     const std::string& name) {
+    auto bias = reserve_place(memory, elf, preferred, name);
+    if (!bias) return bias;
+    u64 previous_end = align_down(elf.begin() + *bias, page_bytes);
+    for (const ElfSegment& segment : elf.segments) {
+        const u64 begin = align_down(segment.address + *bias, page_bytes);
+        if (previous_end < begin) memory.unmap(GuestAddr(previous_end), begin - previous_end);
+        if (auto mapped = map_segment(memory, file, segment, *bias, name); !mapped)
             return tl::unexpected(std::move(mapped.error()));
+        previous_end = align_up(segment.end() + *bias, page_bytes);
+    }
     return bias;
 }
 

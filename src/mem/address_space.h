@@ -167,11 +167,14 @@ class AddressSpace final : public abi::CodeSource {
 
     // The host's mappings below those regions. All need the lock and give an errno value, 0 for success.
     int claim(u64 begin, u64 end);
+    template <class Visit>
+    int for_holes(u64 begin, u64 end, Visit&& visit) const;
     int claim_holes(u64 begin, u64 end);
     void release_holes(u64 begin, u64 end);
     int release(u64 begin, u64 end);
 
     // Steps of the mmap family, for ranges already checked.
+    std::shared_ptr<const Backing> backing_of_file(int fd, dev_t device, ino_t inode);
     i64 place(Change& change, Region region, bool fixed, int flags, int fd);
     i64 place_anywhere(Change& change, u64 bytes, Region region, int flags, int fd);
     i64 remove(Change& change, u64 begin, u64 end);
@@ -191,6 +194,7 @@ class AddressSpace final : public abi::CodeSource {
     std::map<u64, u64> taken_;  // begin → end of places that turned out to be the host's: not searched again
     std::shared_ptr<const Backing> plain_;
     std::shared_ptr<const Backing> heap_;
+    std::shared_ptr<const Backing> last_file_;
     CodeListener listener_;
 };
 

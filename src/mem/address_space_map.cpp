@@ -4,7 +4,6 @@
 // With base 0 the host's kernel places kiln's own memory in the same range of addresses in principle, so a
 // place that is free in the map of regions is first claimed with MAP_FIXED_NOREPLACE; only what is claimed or
 // the guest's is ever mapped over. In an arena everything is claimed from the start.
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,18 +46,6 @@ std::string path_of(int fd) {
     return bytes > 0 ? std::string(path, static_cast<size_t>(bytes)) : std::string();
 }
 
-std::shared_ptr<const Backing> backing_of_file(int fd) {
-    auto backing = std::make_shared<Backing>();
-    backing->anonymous = false;
-    struct stat status;
-    if (fstat(fd, &status) == 0) {
-        backing->device = status.st_dev;
-        backing->inode = status.st_ino;
-    }
-    backing->name = path_of(fd);
-    return backing;
-}
-
 // [begin, end) of `region`, which holds it.
 Region piece_of(const Region& region, u64 begin, u64 end) {
     Region piece = region;
@@ -81,36 +68,39 @@ int AddressSpace::claim(u64 begin, u64 end) {
     return EEXIST;
 }
 
-// Claims what of [begin, end) is not the guest's yet; all of it or nothing.
-int AddressSpace::claim_holes(u64 begin, u64 end) {
-    if (arena_) return 0;
-    u64 hole = begin;
-    while (hole < end) {
-        auto next = first_in(hole, end);
+// Calls `visit` on each part of [begin, end) that is not the guest's, until one gives an errno value.
+template <class Visit>
+int AddressSpace::for_holes(u64 begin, u64 end, Visit&& visit) const {
+    for (u64 hole = begin; hole < end;) {
+        const auto next = first_in(hole, end);
         const u64 hole_end = next == regions_.end() ? end : std::max(next->first, hole);
-        if (hole < hole_end) {
-            if (const int error = claim(hole, hole_end)) {
-                release_holes(begin, hole);
-                return error;
-            }
-        }
+        if (hole < hole_end)
+            if (const int error = visit(hole, hole_end)) return error;
         if (next == regions_.end()) break;
         hole = next->second.end.raw;
     }
     return 0;
 }
 
+// Claims what of [begin, end) is not the guest's yet; all of it or nothing.
+int AddressSpace::claim_holes(u64 begin, u64 end) {
+    if (arena_) return 0;
+    u64 claimed_end = begin;
+    const int error = for_holes(begin, end, [&](u64 first, u64 last) {
+        claimed_end = first;
+        return claim(first, last);
+    });
+    if (error) release_holes(begin, claimed_end);
+    return error;
+}
+
 // Gives back what claim_holes() claimed.
 void AddressSpace::release_holes(u64 begin, u64 end) {
     if (arena_) return;
-    u64 hole = begin;
-    while (hole < end) {
-        auto next = first_in(hole, end);
-        const u64 hole_end = next == regions_.end() ? end : std::max(next->first, hole);
-        if (hole < hole_end) munmap(host(GuestAddr(hole)), hole_end - hole);
-        if (next == regions_.end()) break;
-        hole = next->second.end.raw;
-    }
+    for_holes(begin, end, [&](u64 first, u64 last) {
+        munmap(host(GuestAddr(first)), last - first);
+        return 0;
+    });
 }
 
 // Unmaps what the guest has in [begin, end).
@@ -126,16 +116,22 @@ int AddressSpace::release(u64 begin, u64 end) {
     return 0;
 }
 
-// Maps `region` where it says. `fixed`: over whatever the guest has there; else the place is free, and EEXIST
+// Maps `region` where it says. `fixed`: over whatever the guest has there; else the place is free. EEXIST
 // says that the host has something there.
 i64 AddressSpace::place(Change& change, Region region, bool fixed, int flags, int fd) {
     const u64 begin = region.begin.raw, end = region.end.raw;
-    if (const int error = claim_holes(begin, end)) return -error;
-    void* got = mmap(host(region.begin), end - begin, host_prot(region.prot),
-                     (flags & passed_flags) | MAP_FIXED, fd, static_cast<off_t>(region.offset));
-    if (got == MAP_FAILED) {
-        const int error = errno;
-        release_holes(begin, end);
+    u8* const wanted = host(region.begin);
+    // A place that is wholly free is claimed by the mapping itself.
+    const bool claims = !arena_ && (!fixed || is_free(begin, end));
+    if (!claims)
+        if (const int error = claim_holes(begin, end)) return -error;
+    void* got = mmap(wanted, end - begin, host_prot(region.prot),
+                     (flags & passed_flags) | (claims ? MAP_FIXED_NOREPLACE : MAP_FIXED), fd,
+                     static_cast<off_t>(region.offset));
+    if (got != wanted) {
+        const int error = got == MAP_FAILED ? errno : EEXIST;
+        if (got != MAP_FAILED) munmap(got, end - begin);
+        if (!claims) release_holes(begin, end);
         return -error;
     }
     if (fixed) {
@@ -157,10 +153,20 @@ i64 AddressSpace::place_anywhere(Change& change, u64 bytes, Region region, int f
     return -ENOMEM;
 }
 
+// The backing of the file `fd`. A file is mapped a few times in a row by those who load it.
+std::shared_ptr<const Backing> AddressSpace::backing_of_file(int fd, dev_t device, ino_t inode) {
+    std::unique_lock lock(mutex_);
+    if (!last_file_ || last_file_->device != device || last_file_->inode != inode)
+        last_file_ = std::make_shared<Backing>(
+            Backing{.name = path_of(fd), .device = device, .inode = inode, .anonymous = false});
+    return last_file_;
+}
+
 i64 AddressSpace::map(GuestAddr hint, u64 length, int prot, int flags, int fd, u64 offset) {
     if (!is_aligned(offset, page_bytes)) return -EINVAL;
     const bool anonymous = flags & MAP_ANONYMOUS;
-    if (!anonymous && fcntl(fd, F_GETFD) < 0) return -EBADF;
+    struct stat file{};
+    if (!anonymous && fstat(fd, &file) != 0) return -errno;
     if (length == 0) return -EINVAL;
     const u64 bytes = page_up(length);
     if (bytes == 0) return -ENOMEM;
@@ -183,7 +189,7 @@ i64 AddressSpace::map(GuestAddr hint, u64 length, int prot, int flags, int fd, u
     region.shared = type != MAP_PRIVATE;
     region.grows_down = anonymous && !region.shared && (flags & MAP_GROWSDOWN);
     if (!anonymous) {
-        region.backing = backing_of_file(fd);
+        region.backing = backing_of_file(fd, file.st_dev, file.st_ino);
         region.offset = offset;
     } else if (region.shared) {
         auto backing = std::make_shared<Backing>();  // an object of its own
