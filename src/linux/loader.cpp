@@ -48,22 +48,22 @@ class File {
 
 // Opens a file that execve(2) would accept; whoever passes `given` vouches for the permission.
 Result<File> open_program(const std::string& path, const std::string& name, int given) {
-    // Not blocking: a FIFO must be refused, not waited for.
-    const int descriptor = given >= 0 ? given : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (descriptor < 0) {
+    struct stat status;
+    // Before it is opened: opening a device or a FIFO can do something.
+    if ((given >= 0 ? fstat(given, &status) : stat(path.c_str(), &status)) != 0) {
         if (errno == ENOENT) return fail(name + ": no such file", ENOENT);
         return failed(name, "cannot be opened", errno);
     }
-    File file(descriptor, given < 0);
-    struct stat status;
-    if (fstat(descriptor, &status) != 0) return failed(name, "cannot be read", errno);
     if (S_ISDIR(status.st_mode)) return fail(name + ": is a directory", EACCES);
     if (!S_ISREG(status.st_mode)) return fail(name + ": is not a regular file", EACCES);
-    if (given < 0 && faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) != 0) {
+    if (given >= 0) return File(given, false);
+    if (faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) != 0) {
         if (errno == EACCES) return fail(name + ": no permission to execute it (chmod +x?)", EACCES);
         return failed(name, "cannot be executed", errno);
     }
-    return file;
+    const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0) return failed(name, "cannot be opened", errno);
+    return File(descriptor, true);
 }
 
 // Maps one segment; its pages are free or another segment's.
