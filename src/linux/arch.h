@@ -5,10 +5,10 @@
 
 #include <array>
 #include <csignal>
-#include <memory>
-#include <string_view>
+#include <string>
 
 #include "abi/context.h"
+#include "linux/elf_file.h"
 #include "linux/signal_types.h"
 
 namespace kiln::mem {
@@ -24,12 +24,8 @@ class Arch {
   public:
     virtual ~Arch() = default;
 
-    /// uname(2)'s machine.
-    virtual std::string_view machine() const = 0;
-    /// e_machine of its ELF files.
-    virtual u16 elf_machine() const = 0;
-    /// The AT_HWCAP word.
-    virtual u64 hwcap() const = 0;
+    /// What the loader needs, uname(2)'s machine among it.
+    virtual const ElfTarget& elf_target() const = 0;
     /// What /proc/cpuinfo says, for `harts` processors.
     virtual std::string cpuinfo(unsigned harts) const = 0;
 
@@ -41,8 +37,8 @@ class Arch {
 
     virtual GuestAddr pc(const abi::Context& context) const = 0;
     virtual void set_pc(abi::Context& context, GuestAddr pc) const = 0;
-    virtual GuestAddr sp(const abi::Context& context) const = 0;
-    virtual void set_sp(abi::Context& context, GuestAddr sp) const = 0;
+    virtual GuestAddr stack_pointer(const abi::Context& context) const = 0;
+    virtual void set_stack_pointer(abi::Context& context, GuestAddr address) const = 0;
     virtual void set_tls(abi::Context& context, GuestAddr tls) const = 0;
 
     virtual u64 call_number(const abi::Context& context) const = 0;
@@ -56,8 +52,8 @@ class Arch {
     virtual int open_flags_to_guest(int flags) const = 0;
 
     /// Pushes a signal frame as the guest's kernel lays it out below `stack_top` and makes the state enter
-    /// `action`'s handler. `interrupted_mask` and `altstack` are what sigreturn restores. False when the stack
-    /// cannot be written: the state is unchanged then.
+    /// `action`'s handler. `interrupted_mask` and `altstack` are what sigreturn restores. False when the
+    /// stack cannot be written: the state is unchanged then.
     virtual bool push_signal_frame(abi::Context& context, mem::AddressSpace& memory, GuestAddr stack_top,
                                    int signal, const siginfo_t& info, const SignalAction& action,
                                    GuestAddr return_code, SignalMask interrupted_mask,
@@ -66,8 +62,6 @@ class Arch {
     /// stack that it holds. False when it cannot be read.
     virtual bool pop_signal_frame(abi::Context& context, mem::AddressSpace& memory, SignalMask& mask,
                                   AltStack& altstack) const = 0;
-    /// Machine code that calls rt_sigreturn, for a page that the process maps once.
-    virtual std::string_view return_code() const = 0;
 };
 
 /// riscv64: RV64GC and what the lifter knows (riscv64/arch.cpp).

@@ -1,4 +1,5 @@
-// Running a Linux program of another architecture in this process.
+// Running a Linux program of another architecture in this process. What -strace and -d print goes through
+// base/log.h.
 #pragma once
 
 #include <optional>
@@ -14,6 +15,8 @@ namespace kiln::user {
 struct RunRequest {
     /// The guest program: a path looked up in the sysroot first when absolute.
     std::string program;
+    /// Its file if it is open already (binfmt_misc's O flag), else -1.
+    int program_file = -1;
     /// The guest's argv, argv[0] included.
     std::vector<std::string> args;
     /// The guest's environment, NAME=value.
@@ -23,20 +26,14 @@ struct RunRequest {
     run::EngineOptions engine;
     /// Guest address 0 at this host address; without it where there is room, 0 preferred.
     std::optional<u64> guest_base;
-    /// The size of the guest's stack in bytes.
-    u64 stack_bytes = u64{8} << 20;
+    /// The size of the guest's stack in bytes; 0: as the soft limit of the host says.
+    u64 stack_bytes = 0;
     /// uname(2)'s release; empty: the host's if it is 6 or newer, else 6.1.0.
     std::string release;
-    /// Print system calls as strace does.
-    bool strace = false;
-    /// Say once for each number that a system call is not implemented (-d unimp).
-    bool log_unimplemented = false;
-    /// Where strace and log lines go.
-    int log_fd = 2;
     /// A guest that the guest starts runs as: kiln <nested_options> -0 argv0 -- program args...
     std::vector<std::string> nested_options;
-    /// Called in the process that ends, just before it does so by exit_group(2) or a fatal signal; not when the
-    /// kernel ends it. For statistics.
+    /// Called in the process that ends, just before it does so by exit_group(2) or a fatal signal; not when
+    /// the kernel ends it. For statistics.
     void (*at_exit)(const class Process&) = nullptr;
 };
 

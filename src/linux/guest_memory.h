@@ -1,5 +1,5 @@
-// Guest pointers in system call arguments. What the host kernel reads or writes itself is handed over as a host
-// address, and the kernel says EFAULT; what kiln converts is copied, and a failed copy is EFAULT.
+// Guest pointers in system call arguments. What the host kernel reads or writes itself is handed over as a
+// host address, and the kernel says EFAULT; what kiln converts is copied, and a failed copy is EFAULT.
 #pragma once
 
 #include <cerrno>
@@ -11,8 +11,8 @@
 
 namespace kiln::user {
 
-/// The host address of a guest pointer for the kernel: null stays null, and what lies outside the guest's address
-/// space becomes an address that the kernel refuses.
+/// The host address of a guest pointer for the kernel: null stays null, and what lies outside the guest's
+/// address space becomes an address that the kernel refuses.
 template <class T = void>
 T* host_pointer(const Thread& thread, u64 guest, u64 bytes = 1) {
     if (guest == 0) return nullptr;
@@ -36,7 +36,7 @@ bool store(Thread& thread, u64 guest, const T& value) {
 /// A path argument as the host takes it: absolute paths are looked up in the sysroot first.
 class PathArg {
   public:
-    PathArg(Thread& thread, u64 guest);
+    PathArg(Thread& thread, u64 guest, LastLink last = LastLink::follow);
     /// For the host's kernel, which also says what is wrong with it.
     const char* host() const { return pointer_; }
     /// The path as the guest wrote it; empty for relative paths and for those that cannot be read.

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <atomic>
-#include <bitset>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/counters.h"
+#include "base/log.h"
 #include "linux/guest.h"
 #include "linux/loader.h"
 #include "linux/signal_table.h"
@@ -17,8 +19,8 @@ namespace kiln::user {
 
 class Process {
   public:
-    Process(const RunRequest& run_request, const Arch& guest_arch, mem::AddressSpace& space, run::Engine& run_engine,
-            const Sysroot& root)
+    Process(const RunRequest& run_request, const Arch& guest_arch, mem::AddressSpace& space,
+            run::Engine& run_engine, const Sysroot& root)
         : request(run_request), arch(guest_arch), memory(space), engine(run_engine), sysroot(root) {}
 
     const RunRequest& request;
@@ -28,22 +30,25 @@ class Process {
     const Sysroot& sysroot;
 
     SignalTable signals;
-    /// The page with arch.return_code().
-    GuestAddr return_code;
-    /// The program that runs, as the host finds it: what /proc/self/exe names.
-    std::string executable;
-    /// The auxiliary vector's bytes, for /proc/self/auxv.
-    std::vector<u8> auxv;
+    /// What runs, as it was loaded.
+    LoadedProgram program;
+
+    /// The limits that the guest set but that must not bind kiln, by resource.
+    struct Limit {
+        u64 soft;
+        u64 hard;
+    };
+    std::map<int, Limit> limits;
+    std::mutex limits_mutex;
 
     /// Guest threads alive in this process.
     std::atomic<unsigned> threads = 0;
     /// How often each system call was made. Relaxed: only ever read for statistics.
     std::array<std::atomic<u64>, call_numbers> calls{};
-    /// The numbers that `-d unimp` has named, a bit each.
-    std::array<std::atomic<u64>, call_numbers / 64 + 1> unimplemented_seen{};
+    /// The numbers that `-d unimp` has named; those without a row share the last.
+    std::array<Once, call_numbers + 1> unimplemented_said;
+    /// System calls by name, those that were made, for the report.
+    std::vector<NamedCount> call_counts() const;
 };
-
-/// A line for the log (-D file or standard error), written at once so that lines of threads do not mix.
-void log_line(const Process& process, std::string_view line);
 
 }  // namespace kiln::user

@@ -1,6 +1,7 @@
 // Host system calls that never miss a signal: between looking for a captured signal and entering the kernel
 // there is no gap. The stub checks the thread's flag and enters the kernel in a known range of instructions;
-// a signal handler that finds its thread inside that range moves it to the stub's way out (leave_safe_syscall).
+// a signal handler that finds its thread inside that range moves it to the stub's way out
+// (leave_safe_syscall).
 #pragma once
 
 #include "linux/thread.h"
@@ -17,8 +18,8 @@ template <class... A>
 i64 safe_syscall(Thread& thread, long number, A... args) {
     static_assert(sizeof...(A) <= 6);
     u64 words[6] = {(u64)args...};
-    return kiln_safe_syscall(&thread.captured.signal, number, words[0], words[1], words[2], words[3], words[4],
-                             words[5]);
+    return kiln_safe_syscall(&thread.captured.signal, number, words[0], words[1], words[2], words[3],
+                             words[4], words[5]);
 }
 
 /// The same for a call that a signal may interrupt: EINTR becomes `interrupted`.

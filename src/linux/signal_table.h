@@ -14,21 +14,25 @@ DefaultAction default_action(int signal);
 
 class SignalTable {
   public:
+    SignalTable() = default;
+    /// For a child of vfork(2), which shares all else with its parent.
+    SignalTable(const SignalTable& other);
     /// The action of `signal`. Any thread.
     SignalAction get(int signal) const {
         std::scoped_lock lock(mutex_);
         return actions_[signal - 1];
     }
-    /// Replaces it, and makes the host deliver the signal to kiln exactly if kiln has something to do with it.
+    /// Replaces it, and makes the host deliver the signal to kiln exactly if kiln has something to do with
+    /// it.
     void set(int signal, const SignalAction& action);
     /// Takes over what this process inherited: signals that are ignored.
     void inherit();
-    /// After execve(2): handlers become the default.
-    void reset_handlers();
     /// Keeps every other thread out while held: held over fork, the child's copy is whole and usable.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
 
   private:
+    void install(int signal) const;
+
     mutable std::mutex mutex_;
     std::array<SignalAction, signal_count> actions_;
 };

@@ -28,10 +28,13 @@ struct SignalAction {
 };
 static_assert(sizeof(SignalAction) == 24);
 
+/// stack_t's flags.
+inline constexpr i32 ss_onstack = 1, ss_disable = 2, ss_autodisarm = static_cast<i32>(u32{1} << 31);
+
 /// The guest's stack_t.
 struct AltStack {
     u64 sp = 0;
-    i32 flags = 2;  ///< SS_DISABLE: there is none
+    i32 flags = ss_disable;
     i32 padding = 0;
     u64 size = 0;
 };

@@ -11,14 +11,15 @@ namespace kiln::user {
 
 class Thread;
 
+/// The kinds with an underscore behind, because some are words of the language.
 enum class ArgKind : u8 {
-#define ARG(kind, pass, show, when, meaning) kind,
+#define ARG(kind, pass, show, when, meaning) kind##_,
 #include "linux/args.def"
 #undef ARG
 };
 
 /// How an argument is handed to a host call.
-enum class ArgPass : u8 { value, pointer, path };
+enum class ArgPass : u8 { value, pointer, path, link };
 
 constexpr ArgPass arg_pass(ArgKind kind) {
     constexpr ArgPass passes[] = {

@@ -1,5 +1,6 @@
 // One guest thread: it lives on one host thread with the same thread id, the same signal mask and the same
-// place in its process, so that the kernel itself does the scheduling, the waiting and the choosing of signals.
+// place in its process, so that the kernel itself does the scheduling, the waiting and the choosing of
+// signals.
 #pragma once
 
 #include <sys/types.h>
@@ -14,9 +15,12 @@
 namespace kiln::user {
 
 class Process;
+class SignalTable;
+struct ExecWork;
 
-/// The signal that this thread's host handler has taken from the kernel and the guest has not seen yet. There is
-/// at most one: from its capture to its delivery the host blocks all others, and the kernel keeps them in order.
+/// The signal that this thread's host handler has taken from the kernel and the guest has not seen yet. There
+/// is at most one: from its capture to its delivery the host blocks all others, and the kernel keeps them in
+/// order.
 struct CapturedSignal {
     /// Not 0: `info` holds this signal. The safe system call stub reads it.
     volatile int signal = 0;
@@ -33,34 +37,46 @@ struct HeldSignals {
 
 class Thread {
   public:
-    /// `context` comes from process.arch.new_state() and is owned from here on. On the thread's own host thread.
-    Thread(Process& process, abi::Context* context);
+    /// `context` comes from process.arch.new_state() and is owned from here on. To be called on the thread's
+    /// own host thread.
+    Thread(Process& process, SignalTable& signals, abi::Context* context);
     ~Thread();
     Thread(const Thread&) = delete;
     Thread& operator=(const Thread&) = delete;
 
     /// The guest thread of the calling host thread; null on a host thread that runs none.
     static Thread* current();
+    static void set_current(Thread* thread);
 
     Process& process;
+    /// The process's table, but a child of vfork(2) has its own.
+    SignalTable* signals;
     abi::Context& context;
     std::unique_ptr<run::Engine::Thread> engine_thread;
     pid_t tid;
 
     SignalMask mask;
-    /// Set by the calls that swap the mask while they wait: what a signal frame, or the end of the call, restores.
+    /// Set by the calls that swap the mask while they wait: what a signal frame, or the end of the call,
+    /// restores.
     SignalMask mask_to_restore;
     bool restore_mask = false;
     AltStack altstack;
     CapturedSignal captured;
     HeldSignals held;
 
-    /// Not 0 between a system call that a signal interrupted and the delivery: one of the restart_ codes.
+    /// Not 0 from a system call that a signal interrupted until deliver_signals() settles it: its restart
+    /// code.
     i64 interrupted_call = 0;
 
     GuestAddr clear_child_tid;
     GuestAddr robust_list;
     u64 robust_list_bytes = 0;
+
+    /// A child of vfork(2), which runs in its parent's memory while the parent waits.
+    bool shares_parent_memory = false;
+
+    /// Of the latest execve(2).
+    std::unique_ptr<ExecWork> exec_work;
 
     /// Set by exit(2): the run loop ends this thread.
     bool exiting = false;

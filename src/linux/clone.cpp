@@ -1,0 +1,268 @@
+// New threads and processes: clone(2) and clone3(2).
+//
+//   CLONE_THREAD          a host thread with a copy of the guest's registers
+//   neither               fork: the child has this one thread and a copy of everything
+//   CLONE_VM|CLONE_VFORK  vfork: a host process in the same memory, on a stack of its own, with its own table
+//   of
+//                         signal actions; this thread sleeps in the kernel until the child runs a program or
+//                         ends, so the two can share thread-local storage
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/counters.h"
+#include "linux/guest_memory.h"
+#include "linux/safe_syscall.h"
+#include "linux/signals.h"
+#include "linux/threads.h"
+
+namespace kiln::user {
+namespace {
+
+constexpr u64 thread_flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+/// Flags that change nothing here, or that the rest of this file looks at.
+constexpr u64 thread_options = CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |
+                               CLONE_CHILD_SETTID | CLONE_DETACHED | CLONE_IO | CLONE_PTRACE | CLONE_UNTRACED;
+constexpr u64 process_options = CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID |
+                                CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_PTRACE | CLONE_UNTRACED |
+                                CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+
+constexpr std::size_t host_stack_bytes = 512 << 10;
+
+struct Request {
+    u64 flags = 0;  ///< without the exit signal
+    int exit_signal = 0;
+    GuestAddr stack_top;  ///< 0: the caller's
+    GuestAddr parent_tid, child_tid, tls, pidfd;
+};
+
+/// The new thread's registers: a copy of its creator's, behind the system call, with result 0.
+abi::Context* child_state(const Thread& parent, const Request& request) {
+    const Arch& arch = parent.process.arch;
+    abi::Context* state = arch.new_state();
+    arch.copy_state(*state, parent.context);
+    arch.set_call_result(*state, 0);
+    if (request.stack_top.raw != 0) arch.set_stack_pointer(*state, request.stack_top);
+    if (request.flags & CLONE_SETTLS) arch.set_tls(*state, request.tls);
+    return state;
+}
+
+/// The part of the new thread's start that it does itself.
+void begin_life(Thread& thread, const Request& request) {
+    if (request.flags & CLONE_CHILD_SETTID)
+        store(thread, request.child_tid.raw, static_cast<u32>(thread.tid));
+    if (request.flags & CLONE_CHILD_CLEARTID) thread.clear_child_tid = request.child_tid;
+}
+
+// ---- Threads ----
+
+struct ThreadStart {
+    const Request& request;
+    Thread& parent;
+    abi::Context* state;
+    sem_t started;
+    pid_t tid = 0;
+};
+
+void* thread_main(void* argument) {
+    auto& start = *static_cast<ThreadStart*>(argument);
+    Process& process = start.parent.process;
+    // Signals are blocked until the guest's mask is in place: nothing is captured before there is a Thread.
+    HostSignalStack signal_stack;
+    {
+        Thread thread(process, *start.parent.signals, start.state);
+        Thread::set_current(&thread);
+        thread.mask = start.parent.mask;
+        begin_life(thread, start.request);
+        if (start.request.flags & CLONE_PARENT_SETTID)
+            store(thread, start.request.parent_tid.raw, static_cast<u32>(thread.tid));
+        start.tid = thread.tid;
+        sem_post(&start.started);
+        // From here on `start` is gone.
+        apply_mask(thread);
+        run_thread(thread);
+        SignalMask all{~u64{0}};
+        host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, reinterpret_cast<u64>(&all), 0, sizeof all);
+        Thread::set_current(nullptr);
+    }
+    if (process.threads.fetch_sub(1) == 1 && process.request.at_exit != nullptr)
+        process.request.at_exit(process);
+    return nullptr;
+}
+
+i64 new_thread(Thread& parent, const Request& request) {
+    if ((request.flags & thread_flags) != thread_flags || request.flags & ~(thread_flags | thread_options))
+        return -EINVAL;
+    ThreadStart start{request, parent, child_state(parent, request), {}};
+    sem_init(&start.started, 0, 0);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, host_stack_bytes);
+    parent.process.threads.fetch_add(1);
+    count(Counter::guest_threads);
+    pthread_t handle;
+    int error;
+    {
+        SignalsBlocked blocked;
+        error = pthread_create(&handle, &attributes, thread_main, &start);
+    }
+    pthread_attr_destroy(&attributes);
+    if (error != 0) {
+        parent.process.threads.fetch_sub(1);
+        parent.process.arch.delete_state(start.state);
+        return -EAGAIN;
+    }
+    while (sem_wait(&start.started) != 0) {
+    }
+    return start.tid;
+}
+
+// ---- Processes ----
+
+/// Opens a descriptor for the child where CLONE_PIDFD asks for it.
+void announce_child(Thread& parent, const Request& request, pid_t child) {
+    if (request.flags & CLONE_PARENT_SETTID) store(parent, request.parent_tid.raw, static_cast<u32>(child));
+    if (request.flags & CLONE_PIDFD) {
+        i64 fd = host_syscall(SYS_pidfd_open, static_cast<u64>(child));
+        if (fd >= 0) host_syscall(SYS_fcntl, static_cast<u64>(fd), F_SETFD, FD_CLOEXEC);
+        store(parent, request.pidfd.raw, static_cast<u32>(fd));
+    }
+}
+
+void clear_handlers(SignalTable& signals) {
+    for (int signal = 1; signal <= signal_count; ++signal)
+        if (signals.get(signal).handler > 1) signals.set(signal, SignalAction{});
+}
+
+i64 fork_process(Thread& parent, const Request& request) {
+    Process& process = parent.process;
+    pid_t child;
+    {
+        // No other thread is in the middle of a change that the child would see half of.
+        auto engine = process.engine.freeze();
+        auto memory = process.memory.freeze();
+        auto signals = parent.signals->freeze();
+        SignalsBlocked blocked;
+        child = ::fork();
+    }
+    if (child < 0) return -errno;
+    if (child > 0) {
+        announce_child(parent, request, child);
+        return child;
+    }
+    Thread& thread = parent;
+    thread.tid = static_cast<pid_t>(host_syscall(SYS_gettid));
+    process.threads = 1;
+    process.engine.after_fork_in_child(*thread.engine_thread);
+    thread.robust_list = thread.clear_child_tid = GuestAddr(0);
+    thread.robust_list_bytes = 0;
+    if (request.stack_top.raw != 0) process.arch.set_stack_pointer(thread.context, request.stack_top);
+    if (request.flags & CLONE_SETTLS) process.arch.set_tls(thread.context, request.tls);
+    if (request.flags & CLONE_CLEAR_SIGHAND) clear_handlers(*thread.signals);
+    begin_life(thread, request);
+    return 0;
+}
+
+struct VforkStart {
+    const Request& request;
+    Thread& parent;
+    SignalTable signals;
+    std::unique_ptr<Thread> thread;
+};
+
+int vfork_main(void* argument) {
+    auto& start = *static_cast<VforkStart*>(argument);
+    Thread& parent = start.parent;
+    start.thread =
+        std::make_unique<Thread>(parent.process, start.signals, child_state(parent, start.request));
+    Thread& thread = *start.thread;
+    thread.shares_parent_memory = true;
+    thread.mask = parent.mask;
+    thread.altstack = parent.altstack;
+    Thread::set_current(&thread);
+    if (start.request.flags & CLONE_CLEAR_SIGHAND) clear_handlers(start.signals);
+    begin_life(thread, start.request);
+    apply_mask(thread);
+    run_thread(thread);
+    end_process(thread, thread.exit_status);
+}
+
+i64 vfork_process(Thread& parent, const Request& request) {
+    void* stack = ::mmap(nullptr, host_stack_bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED) return -ENOMEM;
+    VforkStart start{request, parent, SignalTable(*parent.signals), nullptr};
+    int child, error;
+    {
+        SignalsBlocked blocked;
+        child = ::clone(vfork_main, static_cast<u8*>(stack) + host_stack_bytes,
+                        CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+        error = errno;
+        Thread::set_current(&parent);
+    }
+    start.thread.reset();
+    ::munmap(stack, host_stack_bytes);
+    if (child < 0) return -error;
+    announce_child(parent, request, child);
+    return child;
+}
+
+i64 clone_by(Thread& thread, const Request& request) {
+    if (request.flags & CLONE_THREAD) return new_thread(thread, request);
+    // The kernel knows any signal here; guests only use SIGCHLD or, with clone3, none.
+    if (request.exit_signal != SIGCHLD && request.exit_signal != 0) return -EINVAL;
+    if (request.flags & ~process_options) return -EINVAL;
+    if (request.flags & CLONE_VM) {
+        if (!(request.flags & CLONE_VFORK)) return -EINVAL;
+        return vfork_process(thread, request);
+    }
+    return fork_process(thread, request);
+}
+
+}  // namespace
+
+i64 calls::clone(Thread& thread, const Call& call) {
+    // The generic order: flags, stack, parent's tid, tls, child's tid.
+    Request request;
+    request.flags = call[0] & 0xffffffff & ~u64{CSIGNAL};
+    request.exit_signal = static_cast<int>(call[0] & CSIGNAL);
+    request.stack_top = call.address(1);
+    request.parent_tid = request.pidfd = call.address(2);
+    request.tls = call.address(3);
+    request.child_tid = call.address(4);
+    if (request.flags & CLONE_PIDFD && request.flags & (CLONE_PARENT_SETTID | CLONE_DETACHED)) return -EINVAL;
+    return clone_by(thread, request);
+}
+
+i64 calls::clone3(Thread& thread, const Call& call) {
+    clone_args args{};
+    constexpr u64 first_version = 64;
+    if (call[1] < first_version) return -EINVAL;
+    if (call[1] > mem::page_bytes) return -E2BIG;
+    if (!thread.process.memory.read(call.address(0), &args, std::min(call[1], u64{sizeof args})))
+        return -EFAULT;
+    for (u64 at = sizeof args; at < call[1]; ++at) {
+        u8 unknown;
+        if (!load(thread, call[0] + at, unknown)) return -EFAULT;
+        if (unknown != 0) return -E2BIG;
+    }
+    if ((args.stack == 0) != (args.stack_size == 0) || args.exit_signal > CSIGNAL) return -EINVAL;
+    if (args.set_tid_size != 0 || args.cgroup != 0 || args.flags & (CSIGNAL | CLONE_DETACHED)) return -EINVAL;
+    Request request;
+    request.flags = args.flags;
+    request.exit_signal = static_cast<int>(args.exit_signal);
+    request.stack_top = GuestAddr(args.stack + args.stack_size);
+    request.parent_tid = GuestAddr(args.parent_tid);
+    request.child_tid = GuestAddr(args.child_tid);
+    request.tls = GuestAddr(args.tls);
+    request.pidfd = GuestAddr(args.pidfd);
+    return clone_by(thread, request);
+}
+
+}  // namespace kiln::user

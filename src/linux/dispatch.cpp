@@ -1,0 +1,139 @@
+// The table of system calls and the way of one call: registers, handler, result or restart.
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include <cerrno>
+
+#include "linux/guest_memory.h"
+#include "linux/safe_syscall.h"
+#include "linux/strace.h"
+
+namespace kiln::user {
+namespace {
+
+/// Turns "fd out size" into kinds. Evaluated by the compiler: a name that args.def lacks does not compile.
+consteval std::array<ArgKind, 6> parse_kinds(std::string_view text) {
+    constexpr std::string_view names[] = {
+#define ARG(kind, pass, show, when, meaning) #kind,
+#include "linux/args.def"
+#undef ARG
+    };
+    std::array<ArgKind, 6> kinds{};
+    unsigned count = 0;
+    while (!text.empty()) {
+        std::size_t length = std::min(text.find(' '), text.size());
+        unsigned kind = 0;
+        while (names[kind] != text.substr(0, length)) ++kind;
+        kinds[count++] = static_cast<ArgKind>(kind);
+        text.remove_prefix(std::min(length + 1, text.size()));
+    }
+    return kinds;
+}
+
+/// Whether a path argument names a symbolic link itself, which the row's flags decide.
+LastLink last_link(const Call& call) {
+    for (unsigned i = 0; i < 6; ++i)
+        if (call.row.args[i] == ArgKind::at_flags_ && call[i] & AT_SYMLINK_NOFOLLOW) return LastLink::keep;
+    return LastLink::follow;
+}
+
+enum class Interrupted : u8 { restarts, fails_after_handler };
+
+/// The handler of HOST and HOST_ONCE rows.
+template <long host_number, Interrupted interrupted>
+i64 host_call(Thread& thread, const Call& call) {
+    u64 words[6];
+    std::optional<PathArg> paths[2];
+    unsigned path_count = 0;
+    for (unsigned i = 0; i < 6; ++i) switch (arg_pass(call.row.args[i])) {
+            case ArgPass::value: words[i] = call[i]; break;
+            case ArgPass::pointer: words[i] = reinterpret_cast<u64>(host_pointer(thread, call[i])); break;
+            case ArgPass::path:
+            case ArgPass::link: {
+                LastLink last =
+                    arg_pass(call.row.args[i]) == ArgPass::link ? LastLink::keep : last_link(call);
+                words[i] = reinterpret_cast<u64>(paths[path_count++].emplace(thread, call[i], last).host());
+                break;
+            }
+        }
+    constexpr i64 code =
+        interrupted == Interrupted::restarts ? restart_after_signal : restart_without_handler;
+    return safe_syscall_or(code, thread, host_number, words[0], words[1], words[2], words[3], words[4],
+                           words[5]);
+}
+
+constexpr std::array<CallRow, call_numbers> make_table() {
+    std::array<CallRow, call_numbers> table{};
+    for (CallRow& row : table) row.handler = calls::unimplemented;
+    using namespace calls;
+#define HOST(name) (host_call<SYS_##name, Interrupted::restarts>)
+#define HOST_ONCE(name) (host_call<SYS_##name, Interrupted::fails_after_handler>)
+#define SYSCALL(number, name, handler, args, meaning) \
+    table[number] = {#name, handler, parse_kinds(args), meaning};
+#include "linux/syscalls.def"
+#undef SYSCALL
+#undef HOST_ONCE
+#undef HOST
+    return table;
+}
+
+constexpr std::array<CallRow, call_numbers> table = make_table();
+constexpr CallRow no_row{"", calls::unimplemented, {}, ""};
+
+}  // namespace
+
+const CallRow& call_row(u64 number) { return number < call_numbers ? table[number] : no_row; }
+
+i64 calls::unannounced(Thread&, const Call&) { return -ENOSYS; }
+
+i64 calls::unimplemented(Thread& thread, const Call& call) {
+    if (!log_on(LogItem::unimp)) return -ENOSYS;
+    if (!thread.process.unimplemented_said[std::min(call.number, u64{call_numbers})].first()) return -ENOSYS;
+    std::string_view name = call.row.name.empty() ? "no such number" : call.row.name;
+    log_line({"kiln: unimplemented system call ", Decimal(static_cast<i64>(call.number)), " (", name, ")"});
+    return -ENOSYS;
+}
+
+namespace {
+
+bool may_not_return(const CallRow& row) {
+    for (CallHandler handler :
+         {calls::exit, calls::exit_group, calls::execve, calls::execveat, calls::rt_sigreturn})
+        if (row.handler == handler) return true;
+    return false;
+}
+
+}  // namespace
+
+std::vector<NamedCount> Process::call_counts() const {
+    std::vector<NamedCount> counts;
+    for (u64 number = 0; number < call_numbers; ++number)
+        if (u64 made = calls[number].load(std::memory_order_relaxed); made != 0)
+            counts.push_back({call_row(number).name, made});
+    return counts;
+}
+
+void make_call(Thread& thread) {
+    const Arch& arch = thread.process.arch;
+    u64 number = arch.call_number(thread.context);
+    Call call{number, call_row(number), arch.call_args(thread.context)};
+    if (number < call_numbers) thread.process.calls[number].fetch_add(1, std::memory_order_relaxed);
+    count(Counter::syscalls);
+    const bool traced = log_on(LogItem::strace);
+    // A call that does not return has its line before it is made.
+    std::string before;
+    if (traced) {
+        before = format_before(thread, call);
+        if (may_not_return(call.row)) trace_call(thread, before + " = ?");
+    }
+    const i64 result = call.row.handler(thread, call);
+    if (traced && result != registers_set) trace_call(thread, format_call(thread, call, before, result));
+    if (result == registers_set) return;
+    if (result == restart_after_signal || result == restart_always || result == restart_without_handler) {
+        thread.interrupted_call = result;
+        return;
+    }
+    arch.set_call_result(thread.context, result);
+}
+
+}  // namespace kiln::user

@@ -1,0 +1,191 @@
+#include "linux/exec.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "linux/guest_memory.h"
+#include "linux/proc_files.h"
+#include "linux/safe_syscall.h"
+
+namespace kiln::user {
+namespace {
+
+int own_fd = -1;
+
+/// The kernel follows this many scripts that are interpreted by scripts.
+constexpr int most_interpreters = 5;
+
+/// Reads a list of strings that a null pointer ends; a null list is empty, as in the kernel.
+i64 load_strings(const Thread& thread, u64 guest, std::vector<std::string>& strings) {
+    if (guest == 0) return 0;
+    u64 total = 0;
+    for (;; guest += sizeof(u64)) {
+        u64 pointer;
+        if (!load(thread, guest, pointer)) return -EFAULT;
+        if (pointer == 0) return 0;
+        constexpr std::size_t longest = 32 * mem::page_bytes;
+        std::optional<std::string> text = thread.process.memory.read_string(GuestAddr(pointer), longest);
+        if (!text) return -EFAULT;
+        total += text->size() + 1 + sizeof(u64);
+        if (text->size() == longest || total > u64{6} << 20) return -E2BIG;
+        strings.push_back(std::move(*text));
+    }
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> list;
+    for (std::string& text : strings) list.push_back(text.data());
+    list.push_back(nullptr);
+    return list;
+}
+
+enum class ProgramKind : u8 { guest, script, other };
+
+ProgramKind kind_of(std::string_view head, const ElfTarget& target) {
+    if (head.starts_with("#!")) return ProgramKind::script;
+    if (head.size() < sizeof(Elf64_Ehdr)) return ProgramKind::other;
+    Elf64_Ehdr header;
+    std::memcpy(&header, head.data(), sizeof header);
+    bool elf = std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0;
+    bool guest = elf && header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_ident[EI_DATA] == ELFDATA2LSB &&
+                 header.e_machine == target.machine;
+    return guest ? ProgramKind::guest : ProgramKind::other;
+}
+
+/// Follows "#!" lines until there is a program, and says what it is: a kind, or minus an errno.
+i64 resolve(const Process& process, ExecWork& work, ProgramKind& kind) {
+    for (int depth = 0; depth <= most_interpreters; ++depth) {
+        if (i64 result = host_syscall(SYS_faccessat, static_cast<u64>(AT_FDCWD),
+                                      reinterpret_cast<u64>(work.host_path.c_str()), X_OK);
+            result < 0)
+            return result;
+        int fd = ::open(work.host_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        // A program may be executable and not readable: the kernel can run it, kiln cannot look.
+        if (fd < 0) {
+            kind = ProgramKind::other;
+            return 0;
+        }
+        char head[256];
+        ssize_t bytes = ::read(fd, head, sizeof head);
+        ::close(fd);
+        if (bytes < 0) return errno == EISDIR ? -EACCES : -errno;
+        std::string_view text(head, static_cast<std::size_t>(bytes));
+        kind = kind_of(text, process.arch.elf_target());
+        if (kind != ProgramKind::script) return 0;
+        std::optional<Shebang> line = parse_shebang(text);
+        if (!line) return -ENOEXEC;
+        std::vector<std::string> args{line->interpreter};
+        if (!line->argument.empty()) args.push_back(line->argument);
+        args.push_back(work.path);
+        if (!work.args.empty()) args.insert(args.end(), work.args.begin() + 1, work.args.end());
+        work.args = std::move(args);
+        work.path = line->interpreter;
+        work.host_path = process.sysroot.translate(work.path);
+    }
+    return -ELOOP;
+}
+
+i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
+    const Process& process = thread.process;
+    // The thread keeps it: a child of vfork(2) never comes back from the call to free it.
+    thread.exec_work = std::move(fresh);
+    ExecWork& work = *thread.exec_work;
+    ProgramKind kind;
+    if (i64 error = resolve(process, work, kind); error < 0) return error;
+    if (kind == ProgramKind::guest) {
+        work.command = {"kiln", "run"};
+        const auto& options = process.request.nested_options;
+        work.command.insert(work.command.end(), options.begin(), options.end());
+        work.command.insert(work.command.end(),
+                            {"-0", work.args.empty() ? "" : work.args[0], "--", work.path});
+        if (!work.args.empty())
+            work.command.insert(work.command.end(), work.args.begin() + 1, work.args.end());
+    } else {
+        work.command = std::move(work.args);
+    }
+    work.argv = pointers(work.command);
+    work.envp = pointers(work.environment);
+    // The host's mask is the guest's already. A signal before the call is delivered first; in the call it
+    // stays pending for the new program.
+    if (kind == ProgramKind::guest && own_fd >= 0)
+        return safe_syscall(thread, SYS_execveat, own_fd, "", work.argv.data(), work.envp.data(),
+                            AT_EMPTY_PATH);
+    const char* program = kind == ProgramKind::guest ? "/proc/self/exe" : work.host_path.c_str();
+    return safe_syscall(thread, SYS_execve, program, work.argv.data(), work.envp.data());
+}
+
+/// Reads the lists of both calls and goes on with a path that is known.
+i64 execute_with(Thread& thread, std::string path, u64 args, u64 environment) {
+    auto work = std::make_unique<ExecWork>();
+    if (i64 error = load_strings(thread, args, work->args); error < 0) return error;
+    if (i64 error = load_strings(thread, environment, work->environment); error < 0) return error;
+    if (std::optional<std::string> self = proc_link_target(thread.process, path)) path = *self;
+    work->host_path = thread.process.sysroot.translate(path);
+    work->path = std::move(path);
+    return execute(thread, std::move(work));
+}
+
+/// The path that an open descriptor stands for; what the host calls it if it has none.
+std::string path_of_descriptor(int fd) {
+    std::string link = "/proc/self/fd/" + std::to_string(fd);
+    char target[PATH_MAX];
+    ssize_t bytes = ::readlink(link.c_str(), target, sizeof target);
+    if (bytes <= 0 || target[0] != '/') return link;
+    std::string path(target, static_cast<std::size_t>(bytes));
+    return ::access(path.c_str(), F_OK) == 0 ? path : link;
+}
+
+std::optional<std::string> load_path(const Thread& thread, u64 guest) {
+    return thread.process.memory.read_string(GuestAddr(guest), PATH_MAX);
+}
+
+}  // namespace
+
+void open_own_executable() {
+    // Above what programs count on getting; below the usual limit of 1024.
+    constexpr int first_own_descriptor = 900;
+    int low = ::open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    if (low < 0) return;
+    own_fd = ::fcntl(low, F_DUPFD_CLOEXEC, first_own_descriptor);
+    if (own_fd < 0)
+        own_fd = low;
+    else
+        ::close(low);
+}
+
+int own_executable() { return own_fd; }
+
+i64 calls::execve(Thread& thread, const Call& call) {
+    std::optional<std::string> path = load_path(thread, call[0]);
+    if (!path) return -EFAULT;
+    if (path->empty()) return -ENOENT;
+    if (path->size() >= PATH_MAX) return -ENAMETOOLONG;
+    return execute_with(thread, std::move(*path), call[1], call[2]);
+}
+
+i64 calls::execveat(Thread& thread, const Call& call) {
+    std::optional<std::string> path = load_path(thread, call[1]);
+    if (!path) return -EFAULT;
+    if (path->size() >= PATH_MAX) return -ENAMETOOLONG;
+    int flags = call.word(4), directory = call.word(0);
+    if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) return -EINVAL;
+    if (path->empty()) {
+        if (!(flags & AT_EMPTY_PATH)) return -ENOENT;
+        path = path_of_descriptor(directory);
+    } else if ((*path)[0] != '/' && directory != AT_FDCWD) {
+        path = path_of_descriptor(directory) + "/" + *path;
+    }
+    if (flags & AT_SYMLINK_NOFOLLOW) {
+        struct stat facts;
+        if (::lstat(path->c_str(), &facts) == 0 && S_ISLNK(facts.st_mode)) return -ELOOP;
+    }
+    return execute_with(thread, std::move(*path), call[2], call[3]);
+}
+
+}  // namespace kiln::user

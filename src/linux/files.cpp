@@ -1,0 +1,115 @@
+// Opening, closing and controlling descriptors: open(2), fcntl(2), close_range(2), open_by_handle_at(2).
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+
+#include "linux/guest_memory.h"
+#include "linux/proc_files.h"
+#include "linux/safe_syscall.h"
+
+namespace kiln::user {
+
+i64 calls::openat(Thread& thread, const Call& call) {
+    int flags = thread.process.arch.open_flags_to_host(call.word(2));
+    PathArg path(thread, call[1], flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow);
+    if (std::optional<i64> opened = open_proc_file(thread, path.absolute(), flags)) return *opened;
+    return safe_syscall_or(restart_after_signal, thread, SYS_openat, call.word(0), path.host(), flags,
+                           call[3]);
+}
+
+i64 calls::openat2(Thread& thread, const Call& call) {
+    open_how how{};
+    if (call[3] < sizeof how) return -EINVAL;
+    // A longer structure of a newer kernel is fine as long as what is unknown is zero.
+    for (u64 at = sizeof how; at < call[3]; ++at) {
+        u8 unknown;
+        if (at >= mem::page_bytes) return -E2BIG;
+        if (!load(thread, call[2] + at, unknown)) return -EFAULT;
+        if (unknown != 0) return -E2BIG;
+    }
+    if (!load(thread, call[2], how)) return -EFAULT;
+    how.flags = (how.flags & ~u64{0xffffffff}) |
+                static_cast<u32>(thread.process.arch.open_flags_to_host(static_cast<int>(how.flags)));
+    PathArg path(thread, call[1], how.flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow);
+    if (std::optional<i64> opened = open_proc_file(thread, path.absolute(), static_cast<int>(how.flags)))
+        return *opened;
+    return safe_syscall_or(restart_after_signal, thread, SYS_openat2, call.word(0), path.host(), &how,
+                           sizeof how);
+}
+
+i64 calls::open_by_handle_at(Thread& thread, const Call& call) {
+    return safe_syscall_or(restart_after_signal, thread, SYS_open_by_handle_at, call.word(0),
+                           host_pointer(thread, call[1]),
+                           thread.process.arch.open_flags_to_host(call.word(2)));
+}
+
+i64 calls::close(Thread& thread, const Call& call) {
+    if (is_own_descriptor(thread.process, call.word(0))) return -EBADF;
+    // close(2) is never made again: the descriptor is gone even when it fails with EINTR.
+    return safe_syscall(thread, SYS_close, call.word(0));
+}
+
+i64 calls::close_range(Thread& thread, const Call& call) {
+    u32 first = static_cast<u32>(call[0]), last = static_cast<u32>(call[1]);
+    if (first > last) return -EINVAL;
+    // Kiln's own descriptors stay: the range is closed around them.
+    for (int own : own_descriptors(thread.process)) {
+        u32 keep = static_cast<u32>(own);
+        if (own < 0 || keep < first || keep > last) continue;
+        if (keep > first) {
+            i64 result = host_syscall(SYS_close_range, first, keep - 1, call[2]);
+            if (result < 0) return result;
+        }
+        if (keep == last) return 0;
+        first = keep + 1;
+    }
+    return host_syscall(SYS_close_range, first, last, call[2]);
+}
+
+i64 calls::fcntl(Thread& thread, const Call& call) {
+    const Arch& arch = thread.process.arch;
+    int fd = call.word(0), command = call.word(1);
+    switch (command) {
+        case F_GETFL: {
+            i64 result = host_syscall(SYS_fcntl, fd, F_GETFL);
+            return result < 0 ? result : arch.open_flags_to_guest(static_cast<int>(result));
+        }
+        case F_SETFL: return host_syscall(SYS_fcntl, fd, F_SETFL, arch.open_flags_to_host(call.word(2)));
+        case F_GETLK:
+        case F_SETLK:
+        case F_SETLKW:
+        case F_OFD_GETLK:
+        case F_OFD_SETLK:
+        case F_OFD_SETLKW:
+        case F_GETOWN_EX:
+        case F_SETOWN_EX:
+        case F_GET_RW_HINT:
+        case F_SET_RW_HINT:
+        case F_GET_FILE_RW_HINT:
+        case F_SET_FILE_RW_HINT:
+            return safe_syscall_or(restart_after_signal, thread, SYS_fcntl, fd, command,
+                                   host_pointer(thread, call[2]));
+        default: return safe_syscall_or(restart_after_signal, thread, SYS_fcntl, fd, command, call[2]);
+    }
+}
+
+i64 calls::fchmodat2(Thread& thread, const Call& call) {
+    constexpr long fchmodat2_number = 452;
+    return host_syscall(fchmodat2_number, call.word(0), reinterpret_cast<u64>(host_pointer(thread, call[1])),
+                        call[2], call[3]);
+}
+
+i64 calls::readlinkat(Thread& thread, const Call& call) {
+    PathArg path(thread, call[1], LastLink::keep);
+    if (std::optional<std::string> target = proc_link_target(thread.process, path.absolute())) {
+        int size = call.word(3);
+        if (size <= 0) return -EINVAL;
+        std::size_t bytes = std::min<std::size_t>(target->size(), size);
+        if (!thread.process.memory.write(call.address(2), target->data(), bytes)) return -EFAULT;
+        return static_cast<i64>(bytes);
+    }
+    return host_syscall(SYS_readlinkat, call.word(0), reinterpret_cast<u64>(path.host()),
+                        reinterpret_cast<u64>(host_pointer(thread, call[2])), call[3]);
+}
+
+}  // namespace kiln::user

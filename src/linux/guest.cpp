@@ -1,0 +1,65 @@
+// From a request to a running guest and its exit status.
+#include "linux/guest.h"
+
+#include <sys/syscall.h>
+
+#include "linux/exec.h"
+#include "linux/guest_memory.h"
+#include "linux/safe_syscall.h"
+#include "linux/signals.h"
+#include "linux/threads.h"
+#include "run/wiring.h"
+
+namespace kiln::user {
+
+int run_program(const RunRequest& request, std::optional<StartFailure>& failure) {
+    const Arch& arch = riscv64_arch();
+    auto give_up = [&](Error error) {
+        int status = exit_status_of(error.code);
+        failure = StartFailure{std::move(error), status};
+        return status;
+    };
+    open_own_executable();
+    Sysroot sysroot(request.sysroot);
+    mem::AddressSpace::Options space;
+    space.base = request.guest_base;
+    auto memory = mem::AddressSpace::create(space);
+    if (!memory) return give_up(memory.error());
+    LoadRequest load{request.program, request.program_file, request.args,       request.environment,
+                     sysroot,         arch.elf_target(),    request.stack_bytes};
+    auto program = load_program(**memory, load);
+    if (!program) return give_up(program.error());
+
+    auto engine = run::make_engine(run::frontend_of(run::GuestIsa::riscv64), **memory, request.engine);
+    Process process(request, arch, **memory, *engine, sysroot);
+    process.program = std::move(*program);
+
+    SignalMask inherited;
+    host_syscall(SYS_rt_sigprocmask, SIG_SETMASK, 0, reinterpret_cast<u64>(&inherited), sizeof inherited);
+    HostSignalStack signal_stack;
+    abi::Context* state = arch.new_state();
+    arch.set_pc(*state, process.program.pc);
+    arch.set_stack_pointer(*state, process.program.sp);
+    auto thread = std::make_unique<Thread>(process, process.signals, state);
+    process.threads = 1;
+    count(Counter::guest_threads);
+    Thread::set_current(thread.get());
+    process.signals.inherit();
+    set_mask(*thread, inherited);
+    run_thread(*thread);
+
+    int status = thread->exit_status;
+    if (process.threads.fetch_sub(1) == 1) {
+        process.threads = 1;
+        end_process(*thread, status);
+    }
+    // Others go on: the process lives, and this thread's status becomes the process's, until the last one
+    // ends.
+    SignalMask all{~u64{0}};
+    host_syscall(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<u64>(&all), 0, sizeof all);
+    Thread::set_current(nullptr);
+    thread.reset();
+    for (;;) host_syscall(SYS_exit, static_cast<u64>(status));
+}
+
+}  // namespace kiln::user

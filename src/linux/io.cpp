@@ -1,0 +1,44 @@
+// Reading and writing with lists of buffers.
+#include "linux/io.h"
+
+#include <limits.h>
+#include <sys/syscall.h>
+
+#include "linux/guest_memory.h"
+#include "linux/safe_syscall.h"
+
+namespace kiln::user {
+
+i64 load_buffers(const Thread& thread, u64 guest, u64 count, std::vector<iovec>& buffers) {
+    if (count > IOV_MAX) return -EINVAL;
+    buffers.resize(count);
+    if (!thread.process.memory.read(GuestAddr(guest), buffers.data(), count * sizeof(iovec))) return -EFAULT;
+    for (iovec& buffer : buffers) {
+        if (static_cast<i64>(buffer.iov_len) < 0) return -EINVAL;
+        u64 address = reinterpret_cast<u64>(buffer.iov_base);
+        buffer.iov_base = host_pointer(thread, address, buffer.iov_len);
+    }
+    return 0;
+}
+
+namespace {
+
+/// Makes call `number` with the list in arguments 1 and 2; the rest is handed on.
+i64 with_buffers(Thread& thread, const Call& call, long number) {
+    std::vector<iovec> buffers;
+    if (i64 error = load_buffers(thread, call[1], call[2], buffers); error < 0) return error;
+    return safe_syscall_or(restart_after_signal, thread, number, call.word(0), buffers.data(), buffers.size(),
+                           call[3], call[4], call[5]);
+}
+
+}  // namespace
+
+i64 calls::readv(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_readv); }
+i64 calls::writev(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_writev); }
+i64 calls::preadv(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_preadv); }
+i64 calls::pwritev(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_pwritev); }
+i64 calls::preadv2(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_preadv2); }
+i64 calls::pwritev2(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_pwritev2); }
+i64 calls::vmsplice(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_vmsplice); }
+
+}  // namespace kiln::user

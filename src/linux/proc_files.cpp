@@ -1,0 +1,114 @@
+#include "linux/proc_files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "linux/exec.h"
+#include "linux/safe_syscall.h"
+
+namespace kiln::user {
+namespace {
+
+/// What follows /proc/self/ in `path`, whichever way it names this process; empty if it does not.
+std::string_view own_entry(std::string_view path) {
+    if (!path.starts_with("/proc/")) return {};
+    path.remove_prefix(6);
+    std::string pid = std::to_string(getpid());
+    for (std::string_view name :
+         {std::string_view("self"), std::string_view("thread-self"), std::string_view(pid)})
+        if (path.starts_with(name) && path.substr(name.size()).starts_with('/'))
+            return path.substr(name.size() + 1);
+    return {};
+}
+
+/// A descriptor that reads `text`.
+i64 file_with(std::string_view text, int host_flags) {
+    i64 fd = host_syscall(SYS_memfd_create, reinterpret_cast<u64>("proc"),
+                          host_flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+    if (fd < 0) return fd;
+    while (!text.empty()) {
+        ssize_t written = ::write(static_cast<int>(fd), text.data(), text.size());
+        if (written <= 0) {
+            int code = errno;
+            ::close(static_cast<int>(fd));
+            return -code;
+        }
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    ::lseek(static_cast<int>(fd), 0, SEEK_SET);
+    return fd;
+}
+
+std::string command_line(const Process& process) {
+    std::string text;
+    for (const std::string& arg : process.request.args) text.append(arg).push_back('\0');
+    return text;
+}
+
+}  // namespace
+
+std::string maps_text(const Process& process) {
+    std::string text;
+    for (const mem::Region& region : process.memory.regions()) {
+        char line[160];
+        const mem::Backing& backing = *region.backing;
+        int length = std::snprintf(line, sizeof line, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu",
+                                   region.begin.raw, region.end.raw, region.prot & PROT_READ ? 'r' : '-',
+                                   region.prot & PROT_WRITE ? 'w' : '-', region.prot & PROT_EXEC ? 'x' : '-',
+                                   region.shared ? 's' : 'p', region.offset, major(backing.device),
+                                   minor(backing.device), backing.inode);
+        text.append(line, static_cast<std::size_t>(length));
+        if (!backing.name.empty()) {
+            // proc(5) aligns names at column 73.
+            text.append(std::max(73 - length, 1), ' ').append(backing.name);
+        }
+        text.push_back('\n');
+    }
+    return text;
+}
+
+std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int host_flags) {
+    if (!path.starts_with("/proc/")) return std::nullopt;
+    Process& process = thread.process;
+    std::string_view entry = own_entry(path);
+    if (entry == "exe")
+        return host_syscall(SYS_openat, static_cast<u64>(AT_FDCWD),
+                            reinterpret_cast<u64>(process.program.executable.c_str()), host_flags);
+    std::string text;
+    if (entry == "maps")
+        text = maps_text(process);
+    else if (entry == "auxv")
+        text.assign(process.program.auxv.begin(), process.program.auxv.end());
+    else if (entry == "cmdline")
+        text = command_line(process);
+    else if (path == "/proc/cpuinfo")
+        text = process.arch.cpuinfo(static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))));
+    else
+        return std::nullopt;
+    if ((host_flags & O_ACCMODE) != O_RDONLY) return -EACCES;
+    return file_with(text, host_flags);
+}
+
+std::optional<std::string> proc_link_target(const Process& process, const std::string& path) {
+    if (own_entry(path) != "exe") return std::nullopt;
+    return process.program.executable;
+}
+
+std::array<int, 3> own_descriptors(const Process& process) {
+    std::array<int, 3> own = {own_executable(), process.sysroot.descriptor(), log_fd() > 2 ? log_fd() : -1};
+    std::ranges::sort(own);
+    return own;
+}
+
+bool is_own_descriptor(const Process& process, int fd) {
+    auto own = own_descriptors(process);
+    return fd >= 0 && std::ranges::find(own, fd) != own.end();
+}
+
+}  // namespace kiln::user

@@ -1,0 +1,128 @@
+// Calls about the process and the machine: uname(2), limits, prctl(2). Elsewhere: clone.cpp, exec.cpp, the
+// end of threads and processes in thread.cpp.
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "linux/guest_memory.h"
+#include "linux/safe_syscall.h"
+
+namespace kiln::user {
+namespace {
+
+/// Whether a limit would bind kiln itself instead of the guest: those are only remembered.
+bool stays_with_guest(int resource) {
+    return resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK;
+}
+
+i64 change_limit(Thread& thread, int pid, int resource, u64 wanted, u64 old) {
+    Process& process = thread.process;
+    bool own = pid == 0 || pid == getpid();
+    rlimit limit;
+    if (wanted != 0 && !load(thread, wanted, limit)) return -EFAULT;
+    rlimit before;
+    if (own && stays_with_guest(resource)) {
+        std::scoped_lock lock(process.limits_mutex);
+        auto known = process.limits.find(resource);
+        if (known != process.limits.end())
+            before = {known->second.soft, known->second.hard};
+        else
+            getrlimit(static_cast<__rlimit_resource>(resource), &before);
+        if (wanted != 0) {
+            if (limit.rlim_cur > limit.rlim_max) return -EINVAL;
+            if (limit.rlim_max > before.rlim_max && geteuid() != 0) return -EPERM;
+            process.limits[resource] = {limit.rlim_cur, limit.rlim_max};
+        }
+    } else {
+        i64 result = host_syscall(SYS_prlimit64, static_cast<u64>(pid), static_cast<u64>(resource),
+                                  reinterpret_cast<u64>(wanted != 0 ? &limit : nullptr),
+                                  reinterpret_cast<u64>(&before));
+        if (result < 0) return result;
+    }
+    return old == 0 || store(thread, old, before) ? 0 : -EFAULT;
+}
+
+/// How the arguments of a prctl(2) operation are handed over.
+enum class PrctlArgs : u8 { values, pointer };
+struct PrctlRow {
+    int operation;
+    PrctlArgs args;
+};
+constexpr PrctlRow prctl_rows[] = {
+    {PR_SET_PDEATHSIG, PrctlArgs::values},       {PR_GET_PDEATHSIG, PrctlArgs::pointer},
+    {PR_GET_DUMPABLE, PrctlArgs::values},        {PR_SET_DUMPABLE, PrctlArgs::values},
+    {PR_GET_KEEPCAPS, PrctlArgs::values},        {PR_SET_KEEPCAPS, PrctlArgs::values},
+    {PR_SET_NAME, PrctlArgs::pointer},           {PR_GET_NAME, PrctlArgs::pointer},
+    {PR_CAPBSET_READ, PrctlArgs::values},        {PR_CAPBSET_DROP, PrctlArgs::values},
+    {PR_GET_SECUREBITS, PrctlArgs::values},      {PR_SET_SECUREBITS, PrctlArgs::values},
+    {PR_SET_TIMERSLACK, PrctlArgs::values},      {PR_GET_TIMERSLACK, PrctlArgs::values},
+    {PR_SET_CHILD_SUBREAPER, PrctlArgs::values}, {PR_GET_CHILD_SUBREAPER, PrctlArgs::pointer},
+    {PR_SET_NO_NEW_PRIVS, PrctlArgs::values},    {PR_GET_NO_NEW_PRIVS, PrctlArgs::values},
+    {PR_SET_THP_DISABLE, PrctlArgs::values},     {PR_GET_THP_DISABLE, PrctlArgs::values},
+    {PR_CAP_AMBIENT, PrctlArgs::values},         {PR_SET_PTRACER, PrctlArgs::values},
+    {PR_GET_SECCOMP, PrctlArgs::values},
+};
+
+}  // namespace
+
+i64 calls::uname(Thread& thread, const Call& call) {
+    utsname name;
+    if (i64 result = host_syscall(SYS_uname, reinterpret_cast<u64>(&name)); result < 0) return result;
+    const Process& process = thread.process;
+    auto set = [](auto& field, std::string_view text) {
+        std::memset(field, 0, sizeof field);
+        std::memcpy(field, text.data(), std::min(text.size(), sizeof field - 1));
+    };
+    set(name.machine, process.arch.elf_target().name);
+    // glibc for young architectures refuses kernels it thinks too old.
+    if (!process.request.release.empty())
+        set(name.release, process.request.release);
+    else if (std::atoi(name.release) < 6)
+        set(name.release, "6.1.0");
+    return store(thread, call[0], name) ? 0 : -EFAULT;
+}
+
+i64 calls::getrlimit(Thread& thread, const Call& call) {
+    return change_limit(thread, 0, call.word(0), 0, call[1]);
+}
+
+i64 calls::setrlimit(Thread& thread, const Call& call) {
+    return call[1] == 0 ? -EFAULT : change_limit(thread, 0, call.word(0), call[1], 0);
+}
+
+i64 calls::prlimit64(Thread& thread, const Call& call) {
+    return change_limit(thread, call.word(0), call.word(1), call[2], call[3]);
+}
+
+i64 calls::prctl(Thread& thread, const Call& call) {
+    for (const PrctlRow& row : prctl_rows) {
+        if (row.operation != call.word(0)) continue;
+        u64 first =
+            row.args == PrctlArgs::pointer ? reinterpret_cast<u64>(host_pointer(thread, call[1])) : call[1];
+        return host_syscall(SYS_prctl, static_cast<u64>(row.operation), first, call[2], call[3], call[4]);
+    }
+    return -EINVAL;
+}
+
+i64 calls::seccomp(Thread&, const Call&) {
+    // A filter would see the host's calls, with other numbers than the guest's.
+    return -EINVAL;
+}
+
+i64 calls::semctl(Thread& thread, const Call& call) {
+    // The commands whose last argument is a number or absent (include/uapi/linux/sem.h, ipc.h).
+    constexpr int ipc_rmid = 0, getpid_command = 11, getval = 12, getncnt = 14, getzcnt = 15, setval = 16;
+    int command = call.word(2);
+    bool value = command == ipc_rmid || command == getpid_command || command == getval ||
+                 command == getncnt || command == getzcnt || command == setval;
+    u64 last = value ? call[3] : reinterpret_cast<u64>(host_pointer(thread, call[3]));
+    return host_syscall(SYS_semctl, static_cast<u64>(call.word(0)), static_cast<u64>(call.word(1)),
+                        static_cast<u64>(command), last);
+}
+
+}  // namespace kiln::user
