@@ -38,7 +38,8 @@ if(KILN_COVERAGE)
     add_compile_options(-fprofile-instr-generate -fcoverage-mapping)
     add_link_options(-fprofile-instr-generate)
 endif()
-add_link_options(-fuse-ld=lld)
+# Sections that are read through __start_/__stop_ symbols (abi/guest_access.h) stay when sections are collected.
+add_link_options(-fuse-ld=lld -Wl,-z,nostart-stop-gc)
 
 find_program(CCACHE ccache)
 if(CCACHE)
