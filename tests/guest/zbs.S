@@ -1,0 +1,36 @@
+// Zbs: single bits.
+#include "case.inc"
+
+START
+.option arch, +zbs
+
+RRR(bclr, 0x123456789abcde7, 0x0123456789abcdef, 3)
+RRR(bclr, 0x123456789abcdeb, 0x0123456789abcdef, 66)
+RRR(bclr, 0, 0x8000000000000000, 63)
+RRR(bclr, 0, 0, -1)
+RRI(bclri, 0x123456789abcde7, 0x0123456789abcdef, 3)
+RRI(bclri, 0, 0x8000000000000000, 63)
+RRI(bclri, 0, 0, 32)
+RRR(bext, 1, 0x0123456789abcdef, 3)
+RRR(bext, 1, 0x0123456789abcdef, 66)
+RRR(bext, 1, 0x8000000000000000, 63)
+RRR(bext, 0, 0, -1)
+RRI(bexti, 1, 0x0123456789abcdef, 3)
+RRI(bexti, 1, 0x8000000000000000, 63)
+RRI(bexti, 0, 0, 32)
+RRR(binv, 0x123456789abcde7, 0x0123456789abcdef, 3)
+RRR(binv, 0x123456789abcdeb, 0x0123456789abcdef, 66)
+RRR(binv, 0, 0x8000000000000000, 63)
+RRR(binv, 0x8000000000000000, 0, -1)
+RRI(binvi, 0x123456789abcde7, 0x0123456789abcdef, 3)
+RRI(binvi, 0, 0x8000000000000000, 63)
+RRI(binvi, 0x100000000, 0, 32)
+RRR(bset, 0x123456789abcdef, 0x0123456789abcdef, 3)
+RRR(bset, 0x123456789abcdef, 0x0123456789abcdef, 66)
+RRR(bset, 0x8000000000000000, 0x8000000000000000, 63)
+RRR(bset, 0x8000000000000000, 0, -1)
+RRI(bseti, 0x123456789abcdef, 0x0123456789abcdef, 3)
+RRI(bseti, 0x8000000000000000, 0x8000000000000000, 63)
+RRI(bseti, 0x100000000, 0, 32)
+
+FINISH
