@@ -146,12 +146,7 @@ class Parser {
     void line() {
         skip();
         if (accept('@')) {
-            if (accept_peek('n')) {
-                expect_word("none");
-                origin_ = OriginId::none;
-            } else {
-                origin_ = f_.add_origin(GuestAddr(number()));
-            }
+            origin();
             expect(':');
             return;
         }
@@ -174,6 +169,27 @@ class Parser {
             return;
         }
         instruction(text, no_number);
+    }
+
+    /// After '@': `none`, a new origin's pc, or pc and number of one that was there before.
+    void origin() {
+        if (accept_peek('n')) {
+            expect_word("none");
+            origin_ = OriginId::none;
+            return;
+        }
+        const GuestAddr pc(number());
+        if (!accept('#')) {
+            origin_ = f_.add_origin(pc);
+            ++origin_count_;
+            return;
+        }
+        const u64 n = number();
+        if (!ok()) return;
+        if (n >= origin_count_ || f_[OriginId(n)] != pc)
+            error(fmt::format("origin {} is not at {:#x}", n, pc.raw));
+        else
+            origin_ = OriginId(n);
     }
 
     void block_header() {
@@ -242,7 +258,12 @@ class Parser {
             case Shape::param:
             case Shape::nullary:
             case Shape::trap: break;
-            case Shape::imm:
+            case Shape::imm: {
+                const bool negative = accept_peek('-');
+                inst.imm = number();
+                if (negative) inst.imm &= type_mask(inst.type);
+                break;
+            }
             case Shape::leave: inst.imm = number(); break;
             case Shape::effect:
             case Shape::unary:
@@ -358,6 +379,7 @@ class Parser {
     int line_ = 1;
     BlockId block_ = BlockId::none;
     OriginId origin_ = OriginId::none;
+    u32 origin_count_ = 0;
     std::map<u32, ValueId> defined_;
     std::string message_;
 };

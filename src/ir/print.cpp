@@ -17,19 +17,16 @@ class Printer {
             const Block& block = f_[BlockId(b)];
             fmt::format_to(out(), "b{}", b);
             if (!block.params.empty()) {
-                char separator = '(';
+                std::string_view separator = "(";
                 for (ValueId p : block.params) {
                     fmt::format_to(out(), "{}{}: {}", separator, value(p), name(f_[p].type));
-                    separator = ',';
+                    separator = ", ";
                 }
                 text_ += ')';
             }
             text_ += ":\n";
             f_.for_each(BlockId(b), [&](ValueId id, const Inst& inst) {
-                if (inst.origin != origin && inst.origin != OriginId::none)
-                    fmt::format_to(out(), "@{:#x}:\n", f_[inst.origin].raw);
-                else if (inst.origin != origin)
-                    text_ += "@none:\n";
+                if (inst.origin != origin) origin_line(inst.origin);
                 origin = inst.origin;
                 text_ += "  ";
                 instruction(id);
@@ -51,6 +48,21 @@ class Printer {
     static constexpr u32 unnumbered = ~u32{0};
 
     std::back_insert_iterator<std::string> out() { return std::back_inserter(text_); }
+
+    /// `@pc:` of `id`, after the lines of the origins before it that have no instruction: so origins keep
+    /// their numbers, which count the guest instructions executed.
+    void origin_line(OriginId id) {
+        if (id == OriginId::none) {
+            text_ += "@none:\n";
+            return;
+        }
+        if (index(id) < next_origin_) {
+            fmt::format_to(out(), "@{:#x} #{}:\n", f_[id].raw, index(id));
+            return;
+        }
+        for (; next_origin_ <= index(id); ++next_origin_)
+            fmt::format_to(out(), "@{:#x}:\n", f_[OriginId(next_origin_)].raw);
+    }
 
     void number_all() {
         u32 next = 0;
@@ -162,6 +174,7 @@ class Printer {
     const Function& f_;
     std::vector<u32> numbers_;
     std::string text_;
+    u32 next_origin_ = 0;  // the first origin without a line
 };
 
 }  // namespace

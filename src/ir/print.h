@@ -16,8 +16,9 @@
 //     ...
 //   }
 //
-// `@pc:` names the guest instruction that the lines below it come from, `@none:` says that they come from
-// none; a block starts with none. ';' starts a comment.
+// `@pc:` starts the next origin: the lines below it come from the guest instruction there. Origins are
+// counted from 0; `@pc #n:` goes on with origin n. `@none:` says that the lines come from no guest
+// instruction, as at the start of a block. A negative constant is cut to its type. ';' starts a comment.
 #pragma once
 
 #include <string>

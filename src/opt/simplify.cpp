@@ -278,9 +278,9 @@ ValueId Simplifier::binary_with_constant(ValueId id, u64 c) {
             if (const u64* c1 = joined(Op::xor_)) return join(*c1 ^ c);
             return id;
         }
-        case Op::andn: return with(Op::and_, ~c);
-        case Op::orn: return with(Op::or_, ~c);
-        case Op::xnor: return with(Op::xor_, ~c);
+        case Op::andn: return simplify(with(Op::and_, ~c));
+        case Op::orn: return simplify(with(Op::or_, ~c));
+        case Op::xnor: return simplify(with(Op::xor_, ~c));
         case Op::shl:
         case Op::shr:
         case Op::sar:
@@ -408,14 +408,15 @@ ValueId Simplifier::convert(ValueId id) {
     const ValueId x = inner.args[0];
     switch (inst.op) {
         case Op::trunc: {
-            if (inner.op == Op::trunc) return to(id, Op::trunc, inst.type, x);
+            if (inner.op == Op::trunc) return simplify(to(id, Op::trunc, inst.type, x));
             if (inner.op == Op::zext || inner.op == Op::sext) {
                 const unsigned from = bit_width(f_->result_type(x)), wanted = bit_width(inst.type);
                 if (from == wanted) return x;
-                return to(id, from > wanted ? Op::trunc : inner.op, inst.type, x);
+                return simplify(to(id, from > wanted ? Op::trunc : inner.op, inst.type, x));
             }
             const u64* mask = inner.op == Op::and_ ? constant(inner.args[1]) : nullptr;
-            if (mask && (type_mask(inst.type) & ~*mask) == 0) return to(id, Op::trunc, inst.type, x);
+            if (mask && (type_mask(inst.type) & ~*mask) == 0)
+                return simplify(to(id, Op::trunc, inst.type, x));
             return id;
         }
         case Op::zext: return inner.op == Op::zext ? to(id, Op::zext, inst.type, x) : id;

@@ -1,0 +1,73 @@
+// run and diff.
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "input.h"
+#include "ir/print.h"
+#include "run_ir.h"
+
+namespace kiln::irtool {
+namespace {
+
+Outcome run_on(Runner& runner, const ir::Function& f, const GuestState& initial) {
+    Result<Outcome> outcome = runner.run(f, initial);
+    if (!outcome) throw Unusable{outcome.error().message};
+    return std::move(*outcome);
+}
+
+GuestState initial_state(const Arguments& arguments) {
+    GuestState state;
+    for (const std::string& setting : split(arguments.find("set").value_or(""))) {
+        const std::size_t equals = setting.find('=');
+        const std::string name = setting.substr(0, equals);
+        const auto slot = riscv64::layout.find(name);
+        if (!slot || equals == std::string::npos)
+            throw Unusable{
+                fmt::format("'{}' is not SLOT=VALUE with a slot of {}", setting, riscv64::layout.name)};
+        state.slots[static_cast<u16>(*slot)] = parse_number(setting.substr(equals + 1));
+    }
+    return state;
+}
+
+}  // namespace
+
+int run(const Arguments& arguments) {
+    arguments.allow({"set", "level", "passes", "verify-each"});
+    ir::Function f = read_one(arguments.operands(1)[0]);
+    optimize(f, arguments);
+    Runner runner;
+    const Outcome outcome = run_on(runner, f, initial_state(arguments));
+    fmt::print("exit: {}\n", describe_exit(outcome));
+    fmt::print("instructions: {}\n", outcome.instructions);
+    for (std::size_t i = 0; i < outcome.state.slots.size(); ++i)
+        if (outcome.state.slots[i] != 0)
+            fmt::print("{:<10}{:#x}\n", riscv64::layout.slots[i].name, outcome.state.slots[i]);
+    if (outcome.state.fp_flags != 0) fmt::print("{:<10}{:#x}\n", "fp flags", outcome.state.fp_flags);
+    return exit_good;
+}
+
+int diff(const Arguments& arguments) {
+    arguments.allow({"passes", "level", "verify-each", "states", "seed"});
+    const auto& paths = arguments.operands();
+    if (paths.empty() || paths.size() > 2) throw Unusable{"one or two files expected"};
+    const ir::Function first = read_one(paths[0]);
+    ir::Function second = read_one(paths.back());
+    optimize(second, arguments);
+
+    Runner runner;
+    std::mt19937_64 random(arguments.number("seed", 1));
+    const u64 states = arguments.number("states", 100);
+    for (u64 i = 0; i < states; ++i) {
+        const GuestState initial = random_state(random);
+        const auto found =
+            difference(initial, run_on(runner, first, initial), run_on(runner, second, initial));
+        if (!found) continue;
+        fmt::print("state {} of {}:\n{}\nfirst:\n{}\nsecond:\n{}", i + 1, states, *found, ir::print(first),
+                   ir::print(second));
+        return exit_negative;
+    }
+    return exit_good;
+}
+
+}  // namespace kiln::irtool
