@@ -83,7 +83,6 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.stack_bytes = options.stack_size.value_or(0);
     request.release = options.release;
     request.nested_options = options.nested_words();
-    request.nested_options.insert(request.nested_options.begin(), "run");
     return request;
 }
 
