@@ -8,8 +8,8 @@
 #include <memory>
 
 #include "base/check.h"
-#include "fuzz/fuzz.h"
-#include "linux/elf_builder.h"
+#include "elf_builder.h"
+#include "fuzz.h"
 #include "linux/loader.h"
 #include "mem/fault.h"
 

@@ -10,7 +10,7 @@
 #include <random>
 
 #include "base/types.h"
-#include "fuzz/fuzz.h"
+#include "fuzz.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const kiln::u8* data, size_t size);
 

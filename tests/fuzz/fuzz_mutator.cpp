@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "base/types.h"
-#include "fuzz/fuzz.h"
+#include "fuzz.h"
 
 extern "C" size_t LLVMFuzzerMutate(kiln::u8* data, size_t size, size_t max_size);
 

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <memory>
 
-#include "linux/elf_builder.h"
+#include "elf_builder.h"
 #include "linux/loader.h"
 #include "mem/fault.h"
 

@@ -4,7 +4,7 @@
 
 #include <cerrno>
 
-#include "linux/loader_fixture.h"
+#include "loader_fixture.h"
 
 namespace kiln::user {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <map>
 
-#include "linux/loader_fixture.h"
+#include "loader_fixture.h"
 
 namespace kiln::user {
 namespace {
