@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/counters.h"
 #include "base/hash.h"
+#include "run/exit_counts.h"
 
 namespace kiln::run {
 namespace {
@@ -25,7 +26,10 @@ struct CachedUnit {
     u64 pc = 0;
     std::unique_ptr<TierCode> code;
     std::vector<abi::CodeRange> ranges;
-    u64 hash = 0;  ///< of the guest bytes it was made from
+    u64 hash = 0;       ///< of the guest bytes it was made from
+    bool warm = false;  ///< lifted as LiftOptions say, and may be linked; else a basic block, always entered
+                        ///< by enter()
+    u32 entries = 0;    ///< while cold: how often it was entered
 
     std::size_t bytes() const {
         return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);
@@ -101,6 +105,7 @@ abi::ExitReason Engine::run(Thread& thread) {
         const void* const entry = enter(thread, pc);
         abi::ExitReason reason = abi::ExitReason::fetch_fault;
         if (entry != nullptr) reason = tier_.run(entry, context);
+        count_exit(reason);
         switch (reason) {
             case abi::ExitReason::lookup: continue;
             case abi::ExitReason::poll:
@@ -137,34 +142,49 @@ const void* Engine::enter(Thread& thread, u64 pc) {
     count(Counter::unit_lookups);
     CachedUnit* unit = find(pc);
     count(unit != nullptr ? Counter::unit_hits : Counter::unit_misses);
-    while (unit == nullptr) {
+    if (unit != nullptr && !unit->warm) ++unit->entries;
+    const auto wanted = [&] {
+        return unit == nullptr || (!unit->warm && unit->entries >= options_.warm_after);
+    };
+    while (wanted()) {
+        const bool warm = unit != nullptr || options_.warm_after == 0;
         const u64 invalidation = invalidation_;
         lock.unlock();
-        std::unique_ptr<CachedUnit> made = make(thread, pc);
+        std::unique_ptr<CachedUnit> made = make(thread, pc, warm);
         if (made == nullptr) return nullptr;
         lock.lock();
         catch_up(thread);
-        unit = find(pc);  // another thread may have been faster
-        // Its code may have changed while it was made: then once more.
-        if (unit == nullptr && invalidation == invalidation_) unit = insert(std::move(made));
+        unit = find(pc);
+        // Another thread may have been faster, or the code may have changed meanwhile: then see once more.
+        if (invalidation != invalidation_ || !wanted() || (unit != nullptr && !warm)) continue;
+        if (unit != nullptr) retire(*unit);
+        unit = insert(std::move(made));
     }
-    // catch_up() has dropped a link site that belongs to an older generation.
-    if (context.link_site != nullptr) tier_.link(context.link_site, unit->code->entry());
-    context.jump_cache[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
+    if (unit->warm) {
+        // catch_up() has dropped a link site that belongs to an older generation.
+        if (context.link_site != nullptr) {
+            tier_.link(context.link_site, unit->code->entry());
+            count(Counter::links);
+        }
+        context.jump_cache[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
+    }
     return unit->code->entry();
 }
 
-std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc) {
+std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm) {
     abi::Lifted& lifted = thread.lifted_;
+    abi::LiftOptions lift_options = options_.lift;
+    lift_options.extend &= warm;
     {
         const CountedTime time(Counter::lift_ns);
-        frontend_.lift(thread.function_, GuestAddr(pc), space_, options_.lift, lifted);
+        frontend_.lift(thread.function_, GuestAddr(pc), space_, lift_options, lifted);
     }
     if (lifted.fetch_failed) {
         thread.context_.fault = lifted.fault;
         return nullptr;
     }
     count(Counter::units_lifted);
+    count(Counter::ir_instructions, thread.function_.value_count());
     count(Counter::lifted_instructions, lifted.instructions);
     {
         const CountedTime time(Counter::optimize_ns);
@@ -182,6 +202,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc) {
         unit->code = std::move(*code);
     }
     unit->pc = pc;
+    unit->warm = warm;
     unit->ranges = lifted.ranges;
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     unit->hash = code_hash(*unit);
@@ -238,7 +259,6 @@ void Engine::retire(CachedUnit& unit) {
     const auto self = units_.find(unit.pc);
     predecessors.push_back(std::move(self->second));
     units_.erase(self);
-    count(Counter::invalidations);
 }
 
 void Engine::invalidate(GuestAddr begin, u64 bytes) {
@@ -265,6 +285,7 @@ void Engine::invalidate(GuestAddr begin, u64 bytes) {
     std::sort(hit.begin(), hit.end());
     hit.erase(std::unique(hit.begin(), hit.end()), hit.end());
     for (CachedUnit* unit : hit) retire(*unit);
+    count(Counter::invalidations, hit.size());
 }
 
 void Engine::sync_code() {
@@ -272,7 +293,10 @@ void Engine::sync_code() {
     ++invalidation_;
     const std::vector<CachedUnit*> candidates = changeable_;
     for (CachedUnit* unit : candidates)
-        if (code_hash(*unit) != unit->hash) retire(*unit);
+        if (code_hash(*unit) != unit->hash) {
+            retire(*unit);
+            count(Counter::invalidations);
+        }
 }
 
 void Engine::flush() {

@@ -27,8 +27,12 @@ enum class OptLevel : u8 { none, tier0, full };
 
 struct EngineOptions {
     EngineKind kind = EngineKind::interp;
-    OptLevel opt = OptLevel::tier0;
+    OptLevel opt = OptLevel::none;
+    /// How warm units are lifted.
     abi::LiftOptions lift;
+    /// Most code runs a few times only. A unit is first cold: a basic block, never linked; entered this
+    /// often, it is made again as `lift` says, and linked. 0: at once.
+    u32 warm_after = 8;
     /// Units are flushed when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{64} << 20;
 };
@@ -75,7 +79,7 @@ class Engine {
     const void* enter(Thread& thread, u64 pc);
     /// Notes that the thread is outside translated code; gives `reason` back.
     abi::ExitReason park(Thread& thread, abi::ExitReason reason);
-    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc);
+    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm);
     u64 code_hash(const CachedUnit& unit);
 
     CachedUnit* find(u64 pc) const;
