@@ -29,6 +29,7 @@ enum class CounterUnit : u8 {
     lookups,
     bytes,
     operations,
+    links,
     nanoseconds,
     calls,
     signals,

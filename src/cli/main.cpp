@@ -38,7 +38,7 @@ Personality personality(std::string_view called) {
 /// path.
 int without_command(const Personality& who, Words words) {
     if (words.empty()) {
-        print(short_usage());
+        write_all(STDERR_FILENO, short_usage());
         return usage_status(who);
     }
     const std::string_view word = words[0];

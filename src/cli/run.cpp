@@ -82,6 +82,7 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.guest_base = options.guest_base;
     request.stack_bytes = options.stack_size.value_or(0);
     request.release = options.release;
+    request.seed = options.seed;
     request.nested_options = options.nested_words();
     return request;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "run/exit_counts.h"
 
 namespace kiln::debug {
 
@@ -66,10 +67,11 @@ std::string_view title(CounterGroup group) {
     return {};
 }
 
-std::vector<NamedCount> exit_rows(std::span<const u64> exits) {
+std::vector<NamedCount> exit_rows() {
     std::vector<NamedCount> rows;
-    for (size_t i = 0; i < exits.size(); i++)
-        rows.push_back({abi::name(static_cast<abi::ExitReason>(i)), exits[i]});
+    for (size_t i = 0; i < run::exit_reason_count; i++)
+        rows.push_back({abi::name(static_cast<abi::ExitReason>(i)),
+                        run::exit_counts[i].load(std::memory_order_relaxed)});
     return rows;
 }
 
@@ -114,7 +116,7 @@ std::string text_report(const StatsInput& input, const Account& account) {
             line(quantity(counter), info(counter).sentence);
         }
     }
-    section("exits from units, by reason", ranked(exit_rows(input.exits)));
+    section("exits from units, by reason", ranked(exit_rows()));
     section("system calls, by name", ranked(input.syscalls));
     return out;
 }
@@ -156,7 +158,7 @@ std::string json_report(const StatsInput& input, const Account& account) {
                            row.count);
         member(key, "{" + members + "}");
     };
-    object("exits", exit_rows(input.exits));
+    object("exits", exit_rows());
     object("syscalls", ranked(input.syscalls));
     return out + "\n}\n";
 }

@@ -7,7 +7,6 @@
 #include <string>
 #include <string_view>
 
-#include "abi/context.h"
 #include "base/counters.h"
 #include "base/options.h"
 
@@ -18,8 +17,6 @@ void start_stats();
 
 struct StatsInput {
     std::string_view program;
-    /// How often units were left for each reason, indexed by abi::ExitReason; may be empty.
-    std::span<const u64> exits;
     /// Rows with a zero are left out; any order.
     std::span<const NamedCount> syscalls;
 };

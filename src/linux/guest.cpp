@@ -25,8 +25,8 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     space.base = request.guest_base;
     auto memory = mem::AddressSpace::create(space);
     if (!memory) return give_up(memory.error());
-    LoadRequest load{request.program, request.program_file, request.args,       request.environment,
-                     sysroot,         arch.elf_target(),    request.stack_bytes};
+    LoadRequest load{request.program, request.program_file, request.args,        request.environment,
+                     sysroot,         arch.elf_target(),    request.stack_bytes, request.seed};
     auto program = load_program(**memory, load);
     if (!program) return give_up(program.error());
 

@@ -28,6 +28,8 @@ struct RunRequest {
     std::optional<u64> guest_base;
     /// The size of the guest's stack in bytes; 0: as the soft limit of the host says.
     u64 stack_bytes = 0;
+    /// Makes the AT_RANDOM bytes the same in every run.
+    std::optional<u64> seed;
     /// uname(2)'s release; empty: the host's if it is 6 or newer, else 6.1.0.
     std::string release;
     /// A guest that the guest starts runs as: kiln <nested_options> -0 argv0 -- program args...

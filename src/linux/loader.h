@@ -10,6 +10,7 @@
 //   limit - 4096            end of the stack
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ struct LoadRequest {
     ElfTarget target;
     /// Bytes; 0: default_stack_bytes().
     u64 stack_bytes = 0;
+    /// What the AT_RANDOM bytes are made from; none: the host's random numbers.
+    std::optional<u64> seed = {};
 };
 
 struct LoadedProgram {

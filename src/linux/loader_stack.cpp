@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/bits.h"
+#include "base/hash.h"
 
 namespace kiln::user {
 namespace {
@@ -68,6 +69,15 @@ bool too_long(const LoadRequest& request, u64 stack_bytes) {
         }
     }
     return sum > bound;
+}
+
+// 16 bytes that are a function of the seed.
+void expand_seed(u8* bytes, u64 seed) {
+    const std::span seed_bytes(reinterpret_cast<const u8*>(&seed), sizeof seed);
+    for (u64 half = 0; half < 2; half++) {
+        const u64 hash = hash_bytes(seed_bytes, half);
+        std::memcpy(bytes + half * sizeof hash, &hash, sizeof hash);
+    }
 }
 
 std::vector<Elf64_auxv_t> make_auxv(const LoadRequest& request, const ElfFile& elf,
@@ -128,7 +138,9 @@ Result<void> make_stack(mem::AddressSpace& memory, const LoadRequest& request, c
     memory.keep_clear_above(program.stack_begin - guard_bytes);
 
     u8 random_bytes[16];
-    if (getrandom(random_bytes, sizeof random_bytes, 0) != sizeof random_bytes)
+    if (request.seed)
+        expand_seed(random_bytes, *request.seed);
+    else if (getrandom(random_bytes, sizeof random_bytes, 0) != sizeof random_bytes)
         return fail(request.path + ": the host gives no random bytes: " + std::strerror(errno), errno);
 
     const std::string no_name[1];

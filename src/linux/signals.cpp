@@ -10,6 +10,7 @@
 
 #include <cstring>
 
+#include "base/counters.h"
 #include "linux/guest_memory.h"
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
@@ -57,6 +58,7 @@ bool enter_handler(Thread& thread, int signal, const siginfo_t& info, const Sign
     if (!process.arch.push_signal_frame(thread.context, process.memory, top, signal, info, action,
                                         process.program.signal_return, before, altstack))
         return false;
+    count(Counter::signals_delivered);
     thread.restore_mask = false;
     if (altstack.flags & ss_autodisarm) thread.altstack = AltStack{};
     if (action.flags & SA_RESETHAND) thread.signals->set(signal, SignalAction{0, action.flags, action.mask});
