@@ -135,7 +135,7 @@ void Flattener::analyze_block(ir::BlockId block) {
 
 bool Flattener::feeds_only(ValueId value, ValueId user) const {
     const Use& use = uses_[ir::index(value)];
-    return use.count == 1 && !use.escapes && (*f_)[value].next == user;
+    return use.count == 1 && !use.escapes && (*f_)[value].next == user && (*f_)[user].args[0] == value;
 }
 
 const Inst* Flattener::bare_exit(ir::BlockId block) const {
@@ -605,6 +605,11 @@ void Flattener::floating(ValueId id, const Inst& inst) {
 
 void Flattener::memory(ValueId id, const Inst& inst) {
     const u16 address = operand(inst.args[0]);
+    const bool is_plain = inst.op == Op::load || inst.op == Op::store;
+    if (is_plain && inst.order() != ir::Order::relaxed) {
+        const auto bytes = static_cast<u16>(ir::byte_size(inst.type));
+        emit_faulting(inst, check_aligned_handler(), 0, address, 0, bytes, inst.imm);
+    }
     if (inst.op == Op::store) {
         const ValueId value = inst.args[1];
         const u16 from = is_narrow_float(inst.type) ? clean_operand(value) : operand(value);

@@ -90,7 +90,8 @@ class Flattener {
         return locations_[ir::index(value)].place == Place::constant;
     }
     u64 constant(ir::ValueId value) const { return locations_[ir::index(value)].constant; }
-    /// Whether the only thing done with `value` is the instruction after it, `user`.
+    /// Whether the only thing done with `value` is that the instruction after it, `user`, takes it as its
+    /// first operand.
     bool feeds_only(ir::ValueId value, ir::ValueId user) const;
     /// The block behind `block` that has cells of its own.
     ir::BlockId next_block(ir::BlockId block) const;

@@ -40,7 +40,7 @@ int help(const Arguments&) {
         "LEVEL is none, tier0 or full (src/opt/pipeline.h). Passes:\n");
     for (const opt::Pass& pass : opt::passes()) fmt::print("  {:<24}{}\n", pass.name, pass.meaning);
     fmt::print(
-        "\nrun and diff give the guest memory from 0x100000 to 0x110000; all else faults.\n"
+        "\nrun and diff give the guest memory from 0x100000 to 0x101000; all else faults.\n"
         "Exit codes: 0 good; 1 the answer is no; 2 bad arguments or unreadable input.\n"
         "\nexamples:\n"
         "  irtool lift 13050500 --level=full\n"

@@ -108,10 +108,11 @@ class Reducer {
         return smaller;
     }
 
-    /// Removes a value; its uses take one of its operands, or become the constant 0.
+    /// Removes a value; its uses, if there are any, take one of its operands or the constant 0.
     bool replace(ValueId id) {
         const Inst inst = best_[id];
         const Type type = best_.result_type(id);
+        if (attempt([id](Function& f) { f.remove(id); })) return true;
         for (unsigned a = 0; a < arg_count(info(inst.op).shape); ++a) {
             if (best_.result_type(inst.args[a]) != type) continue;
             if (attempt([&](Function& f) { replace_uses(f, id, inst.args[a]); })) return true;

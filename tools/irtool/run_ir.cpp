@@ -133,9 +133,11 @@ std::optional<std::string> difference(const GuestState& initial, const Outcome& 
         row(riscv64::layout.slots[i].name, initial.slots[i], a.state.slots[i], b.state.slots[i]);
     row("fp flags", initial.fp_flags, a.state.fp_flags, b.state.fp_flags);
     row("instructions", 0, a.instructions, b.instructions);
-    for (std::size_t i = 0; i < window_bytes; ++i)
-        row(fmt::format("[{:#x}]", window_begin + i), initial.memory[i], a.state.memory[i],
-            b.state.memory[i]);
+    for (std::size_t i = 0; i < window_bytes; ++i) {
+        const u8 before = initial.memory[i], first = a.state.memory[i], second = b.state.memory[i];
+        if (first != second || first != before)
+            row(fmt::format("[{:#x}]", window_begin + i), before, first, second);
+    }
     if (!different) return std::nullopt;
     return table;
 }

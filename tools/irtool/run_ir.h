@@ -14,7 +14,7 @@
 namespace kiln::irtool {
 
 /// The guest memory that exists: everything else faults.
-inline constexpr u64 window_begin = 0x100000, window_bytes = 0x10000;
+inline constexpr u64 window_begin = 0x100000, window_bytes = 0x1000;
 
 /// A state before or after a run: slots in the layout's order.
 struct GuestState {
