@@ -390,23 +390,29 @@ Result<std::size_t> read_arguments(Options& options, std::span<const char* const
 }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
-    // Levenshtein distance, one row at a time. Half of the word may be wrong, up to 3 letters.
-    const size_t limit = std::min<size_t>(3, word.size() / 2);
+    // A letter missing, added, replaced or swapped with its neighbour is one mistake. Half of the letters may
+    // be wrong, up to three.
+    size_t least = std::min<size_t>(3, word.size() / 2) + 1;
     std::string_view best;
-    size_t best_distance = limit + 1;
     for (std::string_view candidate : candidates) {
-        std::vector<size_t> row(candidate.size() + 1);
-        for (size_t j = 0; j < row.size(); j++) row[j] = j;
-        for (size_t i = 0; i < word.size(); i++) {
-            size_t diagonal = row[0];
-            row[0] = i + 1;
-            for (size_t j = 0; j < candidate.size(); j++) {
-                const size_t above = row[j + 1];
-                row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (word[i] != candidate[j])});
-                diagonal = above;
+        // cost[i][j]: mistakes between the first i letters of the word and the first j of the candidate.
+        std::vector<std::vector<size_t>> cost(word.size() + 1, std::vector<size_t>(candidate.size() + 1));
+        for (size_t i = 0; i <= word.size(); i++) {
+            for (size_t j = 0; j <= candidate.size(); j++) {
+                if (i == 0 || j == 0) {
+                    cost[i][j] = i + j;
+                    continue;
+                }
+                cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1,
+                                       cost[i - 1][j - 1] + (word[i - 1] != candidate[j - 1])});
+                if (i > 1 && j > 1 && word[i - 1] == candidate[j - 2] && word[i - 2] == candidate[j - 1])
+                    cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
             }
         }
-        if (row.back() < best_distance) best_distance = row.back(), best = candidate;
+        if (cost.back().back() < least) {
+            least = cost.back().back();
+            best = candidate;
+        }
     }
     return best;
 }

@@ -158,8 +158,8 @@ std::string json_report(const StatsInput& input, const Account& account) {
                            row.count);
         member(key, "{" + members + "}");
     };
-    object("exits", exit_rows());
-    object("syscalls", ranked(input.syscalls));
+    object("exits_by_reason", exit_rows());
+    object("syscalls_by_name", ranked(input.syscalls));
     return out + "\n}\n";
 }
 

@@ -21,10 +21,11 @@ struct StatsInput {
     std::span<const NamedCount> syscalls;
 };
 
-/// The report up to now. JSON is one object whose keys are the counters' names, the keys below, and "exits"
-/// and "syscalls" with an object each; text is for people and leaves out what is zero.
+/// The report up to now. JSON is one object whose keys are the counters' names and those below; text is for
+/// people and leaves out what is zero.
 ///   program, pid, wall_seconds, user_seconds, system_seconds, peak_memory_bytes,
 ///   guest_mips: millions of guest instructions per second of user time
+///   exits_by_reason, syscalls_by_name: an object each, from name to count
 std::string stats_report(StatsFormat format, const StatsInput& input);
 
 /// Writes the report to `file` (empty: standard error; "%d" is the process id). Does nothing for

@@ -68,8 +68,9 @@ TEST_F(Stats, JsonHasEveryCounter) {
          {"pid", "wall_seconds", "user_seconds", "system_seconds", "peak_memory_bytes", "guest_mips"})
         EXPECT_THAT(json, HasSubstr("\"" + std::string(key) + "\": "));
     EXPECT_THAT(json, HasSubstr(R"("program": "a \"b\"\u000a")"));
-    EXPECT_THAT(json, ContainsRegex(R"("exits": \{"lookup": [0-9]+, "poll": 3, "syscall": [0-9]+)"));
-    EXPECT_THAT(json, HasSubstr(R"("syscalls": {"write": 1500, "brk": 2, "read": 2})"));
+    EXPECT_THAT(json,
+                ContainsRegex(R"("exits_by_reason": \{"lookup": [0-9]+, "poll": 3, "syscall": [0-9]+)"));
+    EXPECT_THAT(json, HasSubstr(R"("syscalls_by_name": {"write": 1500, "brk": 2, "read": 2})"));
 }
 
 TEST_F(Stats, TextIsForPeople) {

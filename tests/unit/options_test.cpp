@@ -33,7 +33,6 @@ std::string complaint(std::vector<const char*> words) {
 TEST(Options, DefaultsAreTheTables) {
     const Options options;
     EXPECT_EQ(options.engine, EngineKind::interp);
-    EXPECT_EQ(options.opt, OptLevel::tier0);
     EXPECT_EQ(options.max_unit, 64u);
     EXPECT_EQ(options.stats, StatsFormat::off);
     EXPECT_FALSE(options.sysroot);
@@ -145,6 +144,7 @@ TEST(Options, ComplaintsNameOptionValueAndWhatIsAllowed) {
 TEST(Options, UnknownOptionsSuggestTheNearest) {
     EXPECT_EQ(complaint({"--engin=interp"}), "unknown option --engin=interp; did you mean --engine?");
     EXPECT_EQ(complaint({"-sysrot", "x"}), "unknown option -sysrot; did you mean --sysroot?");
+    EXPECT_EQ(complaint({"-otp=full"}), "unknown option -otp=full; did you mean --opt?");
     EXPECT_EQ(complaint({"--frobnicate"}), "unknown option --frobnicate");
     EXPECT_EQ(complaint({"-x"}), "unknown option -x");
     EXPECT_EQ(complaint({"--=1"}), "unknown option --=1");
