@@ -34,6 +34,8 @@ Handler constant_handler();
 // dst = word a bit 0 ? b : c
 Handler select_handler();
 
+// A fault, which goes to site imm2, unless a + imm is a multiple of c: before ordered loads and stores.
+Handler check_aligned_handler();
 // dst = guest memory at a + imm; a fault goes to site imm2. Floats narrower than 64 bits are boxed.
 Handler load_handler(ir::Type type, Extend extend);
 // guest memory at a + imm = b

@@ -18,6 +18,13 @@ using Memory = std::conditional_t<ir::byte_size(type) == 1, u8,
                                   std::conditional_t<ir::byte_size(type) == 2, u16,
                                                      std::conditional_t<ir::byte_size(type) == 4, u32, u64>>>;
 
+KILN_HANDLER(check_aligned) {
+    const u64 address = word(state, ip->a) + ip->imm;
+    if (address % ip->c != 0) [[unlikely]]
+        return misaligned_fault(ip, state, address);
+    KILN_NEXT;
+}
+
 template <Type type, Extend extend>
 KILN_HANDLER(load) {
     using U = Memory<type>;
@@ -138,6 +145,8 @@ Handler pick_store(Type type) {
 }
 
 }  // namespace
+
+Handler check_aligned_handler() { return check_aligned; }
 
 Handler load_handler(Type type, Extend extend) {
     const bool sign = extend == Extend::sign;
