@@ -31,7 +31,8 @@ std::span<const LogItemInfo> log_items() {
 
 std::string with_process_id(std::string_view file) {
     std::string name(file);
-    const std::string_view id = Decimal(getpid());
+    const Decimal pid(getpid());
+    const std::string_view id = pid;
     for (size_t at = 0; (at = name.find("%d", at)) != std::string::npos; at += id.size())
         name.replace(at, 2, id);
     return name;
