@@ -178,13 +178,14 @@ class Function {
 
 template <class F>
 void Function::for_each_use(Inst& inst, F&& f) {
-    const Shape shape = info(inst.op).shape;
-    for (unsigned i = 0, n = arg_count(shape); i < n; ++i) f(inst.args[i]);
-    if (shape == Shape::call)
+    const OpInfo& op = info(inst.op);
+    for (unsigned i = 0; i < op.args; ++i) f(inst.args[i]);
+    if (!op.listed) return;
+    if (inst.op == Op::call)
         for (ValueId& v : values(inst.list)) f(v);
     for (EdgeId e : edges_of(inst))
         for (ValueId& v : values((*this)[e].args)) f(v);
-    if (has_frame(inst))
+    if (op.effects.may_fault)
         for (FrameEntry& entry : frame(inst.frame)) f(entry.value);
 }
 

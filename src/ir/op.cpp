@@ -17,6 +17,10 @@ constexpr AttrGroup group_named(std::string_view text) {
     return AttrGroup::none;
 }
 
+constexpr bool uses_lists(Shape shape, const Effects& effects) {
+    return shape == Shape::call || shape == Shape::br || shape == Shape::br_if || effects.may_fault;
+}
+
 struct AttrRow {
     AttrGroup group;
     u8 value;
@@ -38,7 +42,9 @@ constexpr OpInfo detail::op_table[] = {
      ResultRule::result,                                                  \
      TypeRule::types,                                                     \
      {group_named(#attr0), group_named(#attr1)},                          \
-     parse_effects(effects)},
+     parse_effects(effects),                                              \
+     arg_count(Shape::shape),                                             \
+     uses_lists(Shape::shape, parse_effects(effects))},
 #include "ir/ops.def"
 #undef IR_OP
 };

@@ -142,6 +142,8 @@ struct OpInfo {
     TypeRule types;
     AttrGroup attrs[2];
     Effects effects;
+    u8 args;      ///< arg_count(shape)
+    bool listed;  ///< may use values besides Inst::args: an argument list, edges or a frame state
 };
 
 namespace detail {
@@ -157,7 +159,7 @@ inline constexpr std::size_t op_count = 0
     ;
 
 /// How many fixed value operands (Inst::args) a shape has; calls and block edges have lists besides.
-constexpr unsigned arg_count(Shape s) {
+constexpr u8 arg_count(Shape s) {
     switch (s) {
         case Shape::effect:
         case Shape::unary:

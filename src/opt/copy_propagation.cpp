@@ -3,7 +3,9 @@
 //   - a read of a state slot whose content is known from a write or read before it, in the same block or on
 //     the only way into it. A write of what the slot already holds is removed by the same knowledge.
 // The slots known at a block's start are those known at the end of its only predecessor; a block with several
-// predecessors starts with none.
+// predecessors starts with none. local_copy_propagation takes constants alone from block to block: for an
+// engine that reads slots at no cost, a value that lives on across blocks is a value to be kept somewhere
+// besides.
 #include <algorithm>
 
 #include "opt/block_order.h"
@@ -17,10 +19,13 @@ using namespace ir;
 
 namespace {
 
+enum class AcrossBlocks { constants, everything };
+
 struct Scratch {
     BlockOrder order;
     Replacements replacements;
-    std::vector<ValueId> known;  // [block × slots + slot]: what the slot holds at the block's end
+    std::vector<ValueId> carried_at_end;  // [block × slots + slot]: what the slot holds, for the next block
+    std::vector<ValueId> local;           // slot → what it holds, for this block alone
 };
 
 bool has_parameters(const Function& f) {
@@ -82,24 +87,27 @@ bool propagate_parameters(Function& f) {
     return any;
 }
 
-}  // namespace
-
-bool copy_propagation(Function& f) {
+bool propagate(Function& f, AcrossBlocks across) {
     thread_local Scratch scratch;
-    auto& [order, replacements, known_at_end] = scratch;
+    auto& [order, replacements, carried_at_end, local] = scratch;
     order.compute(f);
     bool changed = has_parameters(f) && propagate_parameters(f);
 
     replacements.start(f);
+    const bool everything = across == AcrossBlocks::everything;
     const std::size_t slots = f.env().layout->slots.size();
-    known_at_end.resize(slots * f.block_count());
+    carried_at_end.resize(slots * f.block_count());
+    local.resize(slots);
     for (BlockId block : order.blocks()) {
-        ValueId* const known = known_at_end.data() + slots * index(block);
+        // What the slots hold, and the part of that which goes on into the next block.
+        ValueId* const carried = carried_at_end.data() + slots * index(block);
+        ValueId* const known = everything ? carried : local.data();
         const BlockId before = order.sole_predecessor(block);
         if (before == BlockId::none)
-            std::fill_n(known, slots, ValueId::none);
+            std::fill_n(carried, slots, ValueId::none);
         else
-            std::copy_n(known_at_end.data() + slots * index(before), slots, known);
+            std::copy_n(carried_at_end.data() + slots * index(before), slots, carried);
+        if (!everything) std::copy_n(carried, slots, known);
 
         f.for_each(block, [&](ValueId id, Inst& inst) {
             replacements.rewrite_uses(f, inst);
@@ -113,19 +121,27 @@ bool copy_propagation(Function& f) {
                 f.remove(id);
                 changed = true;
             } else if (inst.op == Op::put_state) {
+                const ValueId value = inst.args[0];
                 ValueId& content = known[static_cast<u16>(inst.slot)];
-                if (content != inst.args[0]) {
-                    content = inst.args[0];
+                if (content == value) {
+                    f.remove(id);
+                    changed = true;
                     return;
                 }
-                f.remove(id);
-                changed = true;
+                carried[static_cast<u16>(inst.slot)] = f[value].op == Op::iconst ? value : ValueId::none;
+                content = value;
             } else if (clobbers_state(f.effects(id))) {
                 std::fill_n(known, slots, ValueId::none);
+                std::fill_n(carried, slots, ValueId::none);
             }
         });
     }
     return changed;
 }
+
+}  // namespace
+
+bool copy_propagation(Function& f) { return propagate(f, AcrossBlocks::everything); }
+bool local_copy_propagation(Function& f) { return propagate(f, AcrossBlocks::constants); }
 
 }  // namespace kiln::opt

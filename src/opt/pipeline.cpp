@@ -16,31 +16,36 @@ constexpr Pass pass_table[] = {
 #undef OPT_PASS
 };
 
+enum class When { tier0, full, always };
+
 struct Step {
     bool (*run)(ir::Function& f);
-    Level from;  // the lowest level that takes the step
+    When when;
     std::string_view name;
 };
-#define STEP(pass, level) {pass, Level::level, #pass}
+#define STEP(pass, when) {pass, When::when, #pass}
 
 constexpr Step steps[] = {
-    // Guest instructions talk through state slots: only when reads are values can anything else see them.
-    STEP(copy_propagation, tier0),
+    // Guest instructions talk through state slots: only when reads are values can anything else see them. The
+    // interpreter reads slots at no cost, so there values stay within their blocks.
+    STEP(local_copy_propagation, tier0),
+    STEP(copy_propagation, full),
     // Constants that the guest builds in several instructions are now connected.
-    STEP(fold, tier0),
-    // After folding equal values look equal. Before dead stores: it adds uses of earlier values, never
-    // stores.
+    STEP(fold, always),
+    // After folding equal values look equal. Guest compilers leave few; it pays only for code that runs long.
     STEP(common_subexpressions, full),
-    // Reads are gone, so most writes are overwritten unseen.
-    STEP(dead_state_stores, tier0),
-    // Lengthens frame states, which every compiler above the interpreter keeps at no run-time cost.
-    STEP(deferred_state_stores, full),
+    // Reads are gone, so most writes are overwritten unseen; frame states cost nothing until a fault.
+    STEP(deferred_state_stores, always),
     // What the removed stores alone kept alive has one use less: chains of additions and addresses now fold.
     STEP(fold, full),
     // Last: every step above leaves values without a use.
-    STEP(dead_code, tier0),
+    STEP(dead_code, always),
 };
 #undef STEP
+
+bool takes(Level level, When when) {
+    return when == When::always || (when == When::tier0) == (level == Level::tier0);
+}
 
 }  // namespace
 
@@ -63,8 +68,9 @@ void check_after(const ir::Function& f, std::string_view after) {
 
 void run_pipeline(ir::Function& f, Level level, const PipelineOptions& options) {
     if (options.verify_each) check_after(f, "lifting");
+    if (level == Level::none) return;
     for (const Step& step : steps) {
-        if (step.from > level) continue;
+        if (!takes(level, step.when)) continue;
         step.run(f);
         if (options.verify_each) check_after(f, step.name);
     }
