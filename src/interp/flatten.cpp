@@ -558,7 +558,7 @@ void Flattener::conversion(ValueId id, const Inst& inst) {
             if (locations_[ir::index(source)].clean && from != Type::i1) return alias(id, source, true);
             return compute(mask, operand(source), 0, ir::type_mask(from));
         case Op::sext:
-            return compute(sign_extend_handler(), operand(source), static_cast<u16>(ir::bit_width(from)),
+            return compute(sign_extend_handler(from, to), operand(source), static_cast<u16>(ir::bit_width(from)),
                            ir::type_mask(to));
         case Op::bitcast:
             if (is_narrow_float(to)) return compute(box_handler(to), operand(source));

@@ -25,8 +25,8 @@ Handler binary_handler(ir::Op op, ir::Type type, Form form, Extend extend);
 Handler unary_handler(ir::Op op, ir::Type type);
 // dst = a compared to b
 Handler compare_handler(ir::Cond cond, ir::Type type, Form form);
-// dst = the low c bits of a, sign-extended, and then with imm
-Handler sign_extend_handler();
+// dst = a sign-extended; c: bits of `from`, imm: the mask of `to`
+Handler sign_extend_handler(ir::Type from, ir::Type to);
 // dst = a
 Handler move_handler();
 // dst = imm

@@ -74,6 +74,12 @@ KILN_HANDLER(sign_extend) {
     KILN_NEXT;
 }
 
+template <class U>
+KILN_HANDLER(sign_extend_to_word) {
+    word(state, ip->dst) = extended<Extend::sign>(part<U>(state, ip->a));
+    KILN_NEXT;
+}
+
 KILN_HANDLER(move) {
     word(state, ip->dst) = word(state, ip->a);
     KILN_NEXT;
@@ -179,7 +185,15 @@ Handler unary_handler(Op op, Type type) {
 Handler compare_handler(ir::Cond cond, Type type, Form form) { KILN_PICK_COMPARE(compare); }
 Handler compare_branch_handler(ir::Cond cond, Type type, Form form) { KILN_PICK_COMPARE(compare_branch); }
 Handler compare_exit_handler(ir::Cond cond, Type type, Form form) { KILN_PICK_COMPARE(compare_exit); }
-Handler sign_extend_handler() { return sign_extend; }
+Handler sign_extend_handler(Type from, Type to) {
+    if (to != Type::i64) return sign_extend;
+    switch (from) {
+        case Type::i8: return sign_extend_to_word<u8>;
+        case Type::i16: return sign_extend_to_word<u16>;
+        case Type::i32: return sign_extend_to_word<u32>;
+        default: return sign_extend;
+    }
+}
 Handler move_handler() { return move; }
 Handler constant_handler() { return constant; }
 Handler select_handler() { return select; }
