@@ -1,6 +1,7 @@
 // From a request to a running guest and its exit status.
 #include "linux/guest.h"
 
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "linux/exec.h"
@@ -33,6 +34,10 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     auto engine = run::make_engine(run::frontend_of(run::GuestIsa::riscv64), **memory, request.engine);
     Process process(request, arch, **memory, *engine, sysroot);
     process.program = std::move(*program);
+
+    // As execve(2) names a process.
+    ::prctl(PR_SET_NAME,
+            process.program.executable.substr(process.program.executable.rfind('/') + 1).c_str());
 
     SignalMask inherited;
     host_syscall(SYS_rt_sigprocmask, SIG_SETMASK, 0, reinterpret_cast<u64>(&inherited), sizeof inherited);

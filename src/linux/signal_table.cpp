@@ -79,13 +79,17 @@ void SignalTable::set(int signal, const SignalAction& action) {
     install(signal);
 }
 
+bool SignalTable::concerns_kiln(int signal) const {
+    if (signal == SIGSEGV || signal == SIGBUS) return true;
+    u64 handler = actions_[signal - 1].handler;
+    return handler > 1 || (handler == 0 && default_action(signal) == DefaultAction::core);
+}
+
 void SignalTable::install(int signal) const {
     if (signal == SIGKILL || signal == SIGSTOP) return;
     const SignalAction& action = actions_[signal - 1];
-    bool faults = signal == SIGSEGV || signal == SIGBUS;
-    bool kiln = faults || action.handler > 1 ||
-                (action.handler == 0 && default_action(signal) == DefaultAction::core);
-    set_host_action(signal, kiln ? reinterpret_cast<u64>(capture_signal) : action.handler, action.flags);
+    u64 host = concerns_kiln(signal) ? reinterpret_cast<u64>(capture_signal) : action.handler;
+    set_host_action(signal, host, action.flags);
 }
 
 void SignalTable::inherit() {
@@ -96,7 +100,8 @@ void SignalTable::inherit() {
                      sizeof(SignalMask));
         actions_[signal - 1] = SignalAction{};
         if (inherited.handler == 1) actions_[signal - 1].handler = 1;
-        install(signal);
+        // What remains is as the guest wants it already.
+        if (concerns_kiln(signal)) install(signal);
     }
 }
 

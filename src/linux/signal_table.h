@@ -31,6 +31,7 @@ class SignalTable {
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
 
   private:
+    bool concerns_kiln(int signal) const;
     void install(int signal) const;
 
     mutable std::mutex mutex_;

@@ -1,0 +1,173 @@
+// Processes: fork, vfork, exec, wait, and what a program's end looks like to its parent.
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+extern char** environ;
+static char self[4096];
+
+static int wait_for(pid_t child) {
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    return status;
+}
+
+static int run(char** args) {
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        execv(args[0], args);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    return wait_for(child);
+}
+
+static void forks(void) {
+    int shared = 1;
+    pid_t child = fork();
+    if (child == 0) {
+        shared = 2;
+        _exit(shared + 40);
+    }
+    int status = wait_for(child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 42 && shared == 1);
+    child = fork();
+    if (child == 0) {
+        signal(SIGTERM, SIG_DFL);
+        kill(getpid(), SIGTERM);
+        _exit(0);
+    }
+    status = wait_for(child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    child = fork();
+    if (child == 0) {
+        kill(getpid(), SIGSTOP);
+        _exit(9);
+    }
+    CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+    kill(child, SIGCONT);
+    CHECK(WEXITSTATUS(wait_for(child)) == 9);
+    CHECK_FAILS(waitpid(-1, &status, 0), ECHILD);
+}
+
+static void vforks(void) {
+    volatile int shared = 1;
+    pid_t child = vfork();
+    if (child == 0) {
+        shared = 2;
+        _exit(3);
+    }
+    // The child ran in this memory, and first.
+    CHECK(shared == 2 && WEXITSTATUS(wait_for(child)) == 3);
+    for (int i = 0; i < 20; ++i) {
+        pid_t spawned;
+        char* args[] = {self, "exit", "6", NULL};
+        CHECK(posix_spawn(&spawned, self, NULL, NULL, args, environ) == 0);
+        CHECK(WEXITSTATUS(wait_for(spawned)) == 6);
+        CHECK(posix_spawn(&spawned, "/nowhere/at/all", NULL, NULL, args, environ) == ENOENT);
+    }
+}
+
+static void programs(void) {
+    CHECK(WEXITSTATUS(run((char*[]){self, "exit", "11", NULL})) == 11);
+    CHECK(WEXITSTATUS(run((char*[]){"/proc/self/exe", "exit", "12", NULL})) == 12);
+    CHECK(WEXITSTATUS(run((char*[]){"/nowhere", NULL})) == 127);
+    CHECK(WEXITSTATUS(run((char*[]){"/etc/passwd", NULL})) == 126);
+    CHECK(WEXITSTATUS(run((char*[]){"/", NULL})) == 126);
+    CHECK(WEXITSTATUS(run((char*[]){self, "argv", "a b", "", "c\"d", NULL})) == 0);
+
+    char script[] = "/tmp/processes.XXXXXX";
+    int fd = mkstemp(script);
+    dprintf(fd, "#!%s argv one word\n", self);
+    fchmod(fd, 0700);
+    close(fd);
+    CHECK(WEXITSTATUS(run((char*[]){script, "x", NULL})) == 0);
+    unlink(script);
+
+    fd = open(self, O_RDONLY | O_CLOEXEC);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        syscall(SYS_execveat, fd, "", (char*[]){"by descriptor", "exit", "13", NULL}, environ, AT_EMPTY_PATH);
+        _exit(1);
+    }
+    CHECK(WEXITSTATUS(wait_for(child)) == 13);
+    // Ignored signals and the mask outlive exec; handlers do not.
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, (void (*)(int))1234);
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    CHECK(WEXITSTATUS(run((char*[]){self, "inherited", NULL})) == 0);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+    signal(SIGUSR1, SIG_DFL);
+    signal(SIGUSR2, SIG_DFL);
+}
+
+static void pipes(void) {
+    int ends[2];
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], 1);
+        execl(self, self, "argv", "through a pipe", NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    char text[200] = "";
+    long bytes, total = 0;
+    while ((bytes = read(ends[0], text + total, sizeof text - 1 - total)) > 0) total += bytes;
+    CHECK(WEXITSTATUS(wait_for(child)) == 0 && strstr(text, "through a pipe") != NULL);
+    close(ends[0]);
+}
+
+static void clones(void) {
+    struct {
+        unsigned long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } args = {.exit_signal = SIGCHLD};
+    pid_t child = syscall(SYS_clone3, &args, sizeof args);
+    if (child == 0) _exit(21);
+    CHECK(WEXITSTATUS(wait_for(child)) == 21);
+    int pidfd = -1;
+    args.flags = CLONE_PIDFD;
+    args.pidfd = (unsigned long)&pidfd;
+    child = syscall(SYS_clone3, &args, sizeof args);
+    if (child == 0) _exit(22);
+    siginfo_t info;
+    CHECK(pidfd >= 0 && waitid(P_PIDFD, pidfd, &info, WEXITED) == 0 && info.si_status == 22);
+    CHECK_FAILS(syscall(SYS_clone3, &args, 8), EINVAL);
+    CHECK_FAILS(syscall(SYS_clone, CLONE_THREAD, 0, 0, 0, 0), EINVAL);
+}
+
+int main(int argc, char** argv) {
+    if (argc > 2 && strcmp(argv[1], "exit") == 0) return atoi(argv[2]);
+    if (argc > 1 && strncmp(argv[1], "argv", 4) == 0) {
+        for (int i = 1; i < argc; ++i) printf("[%s]", strncmp(argv[i], "/tmp/", 5) == 0 ? "script" : argv[i]);
+        printf("\n");
+        return 0;
+    }
+    if (argc > 1 && strcmp(argv[1], "inherited") == 0) {
+        struct sigaction ignored, handled;
+        sigset_t set;
+        sigaction(SIGUSR1, NULL, &ignored);
+        sigaction(SIGUSR2, NULL, &handled);
+        sigprocmask(SIG_BLOCK, NULL, &set);
+        return !(ignored.sa_handler == SIG_IGN && handled.sa_handler == SIG_DFL && sigismember(&set, SIGHUP));
+    }
+    CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    forks();
+    vforks();
+    programs();
+    pipes();
+    clones();
+    return verdict();
+}

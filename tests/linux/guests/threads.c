@@ -1,0 +1,170 @@
+// Threads: creation, waiting, ids, cancellation, robust locks, fork among threads, and the end of the first
+// thread.
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "check.h"
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static long counter;
+static atomic_long atomic_counter;
+static __thread long own = 7;
+
+static void* add(void* argument) {
+    for (int i = 0; i < 2000; ++i) {
+        pthread_mutex_lock(&mutex);
+        ++counter;
+        pthread_mutex_unlock(&mutex);
+        atomic_fetch_add(&atomic_counter, 1);
+    }
+    own += (long)argument;
+    return (void*)own;
+}
+
+static void sums(void) {
+    pthread_t threads[8];
+    for (long i = 0; i < 8; ++i) CHECK(pthread_create(&threads[i], NULL, add, (void*)i) == 0);
+    for (long i = 0; i < 8; ++i) {
+        void* result;
+        CHECK(pthread_join(threads[i], &result) == 0 && (long)result == 7 + i);
+    }
+    CHECK(counter == 16000 && atomic_counter == 16000 && own == 7);
+    for (int i = 0; i < 200; ++i) {
+        pthread_t brief;
+        CHECK(pthread_create(&brief, NULL, add, NULL) == 0 && pthread_join(brief, NULL) == 0);
+    }
+}
+
+static int turn;
+static void* ping(void* argument) {
+    for (int i = 0; i < 300; ++i) {
+        pthread_mutex_lock(&mutex);
+        while (turn != (long)argument) pthread_cond_wait(&changed, &mutex);
+        turn = 1 - turn;
+        pthread_cond_broadcast(&changed);
+        pthread_mutex_unlock(&mutex);
+    }
+    return NULL;
+}
+
+static void turns(void) {
+    pthread_t other;
+    pthread_create(&other, NULL, ping, (void*)1);
+    ping((void*)0);
+    pthread_join(other, NULL);
+    CHECK(turn == 0);
+    struct timespec soon;
+    clock_gettime(CLOCK_REALTIME, &soon);
+    soon.tv_nsec += 10000000;
+    if (soon.tv_nsec >= 1000000000) ++soon.tv_sec, soon.tv_nsec -= 1000000000;
+    pthread_mutex_lock(&mutex);
+    CHECK(pthread_cond_timedwait(&changed, &mutex, &soon) == ETIMEDOUT);
+    pthread_mutex_unlock(&mutex);
+}
+
+static atomic_int handler_tid;
+static sem_t ready;
+static void on_signal(int number) {
+    (void)number;
+    handler_tid = (int)syscall(SYS_gettid);
+    sem_post(&ready);
+}
+static void* sleeper(void* argument) {
+    *(int*)argument = (int)syscall(SYS_gettid);
+    sem_post(&ready);
+    struct timespec long_time = {30, 0};
+    while (nanosleep(&long_time, NULL) == 0) {
+    }
+    return NULL;
+}
+
+static void directed(void) {
+    sem_init(&ready, 0, 0);
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    pthread_t thread;
+    int tid = 0;
+    pthread_create(&thread, NULL, sleeper, &tid);
+    sem_wait(&ready);
+    CHECK(tid != getpid());
+    usleep(20000);
+    CHECK(pthread_kill(thread, SIGUSR1) == 0);
+    while (sem_wait(&ready) != 0) {
+    }
+    CHECK(handler_tid == tid);
+    CHECK(pthread_join(thread, NULL) == 0);
+    pthread_create(&thread, NULL, sleeper, &tid);
+    sem_wait(&ready);
+    usleep(20000);
+    void* result;
+    CHECK(pthread_cancel(thread) == 0 && pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+}
+
+static pthread_mutex_t robust;
+static void* die_holding(void* argument) {
+    pthread_mutex_lock(&robust);
+    return argument;
+}
+static void robust_locks(void) {
+    pthread_mutexattr_t kind;
+    pthread_mutexattr_init(&kind);
+    pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&robust, &kind);
+    pthread_t thread;
+    pthread_create(&thread, NULL, die_holding, NULL);
+    pthread_join(thread, NULL);
+    CHECK(pthread_mutex_lock(&robust) == EOWNERDEAD);
+    CHECK(pthread_mutex_consistent(&robust) == 0 && pthread_mutex_unlock(&robust) == 0);
+}
+
+static void* busy(void* argument) {
+    while (!atomic_load((atomic_int*)argument)) {
+        void* memory = malloc(100);
+        char* pages = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        pages[0] = 1;
+        munmap(pages, 65536);
+        free(memory);
+    }
+    return NULL;
+}
+static void forks_among_threads(void) {
+    atomic_int stop = 0;
+    pthread_t threads[3];
+    for (int i = 0; i < 3; ++i) pthread_create(&threads[i], NULL, busy, &stop);
+    for (int i = 0; i < 30; ++i) {
+        pid_t child = fork();
+        if (child == 0) {
+            free(malloc(1000));
+            _exit(i);
+        }
+        int status;
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == i);
+    }
+    stop = 1;
+    for (int i = 0; i < 3; ++i) pthread_join(threads[i], NULL);
+}
+
+static void* finish(void* argument) {
+    (void)argument;
+    usleep(20000);
+    exit(verdict());
+}
+
+int main(void) {
+    sums();
+    turns();
+    directed();
+    robust_locks();
+    forks_among_threads();
+    pthread_t last;
+    pthread_create(&last, NULL, finish, NULL);
+    pthread_exit(NULL);
+}
