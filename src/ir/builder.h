@@ -58,7 +58,10 @@ class Builder {
     Type type(ValueId v) const { return f_.result_type(v); }
 
   private:
-    ValueId add(Inst inst);
+    /// Appends an instruction; what is not given here is filled in by the caller.
+    Inst& make(Op op, Type type, std::initializer_list<ValueId> args = {}, u8 attr0 = 0, u8 attr1 = 0);
+    /// The instruction made last.
+    ValueId last() const;
 
     Function& f_;
     BlockId block_ = BlockId::none;

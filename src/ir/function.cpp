@@ -51,9 +51,20 @@ Range Function::add_frame(std::span<const FrameEntry> entries) {
     return range;
 }
 
-ValueId Function::append(BlockId block_id, const Inst& inst) {
+ValueId Function::append(BlockId block, const Inst& inst) {
     const auto id = ValueId(value_count());
-    Inst& added = insts_.emplace_back(inst);
+    link_last(block, insts_.emplace_back(inst), id);
+    return id;
+}
+
+Inst& Function::append(BlockId block, Op op, Type type) {
+    const auto id = ValueId(value_count());
+    Inst& added = insts_.emplace_back(op, type);
+    link_last(block, added, id);
+    return added;
+}
+
+void Function::link_last(BlockId block_id, Inst& added, ValueId id) {
     Block& block = (*this)[block_id];
     added.block = block_id;
     added.prev = block.last;
@@ -63,7 +74,6 @@ ValueId Function::append(BlockId block_id, const Inst& inst) {
     else
         (*this)[block.last].next = id;
     block.last = id;
-    return id;
 }
 
 ValueId Function::insert_before(ValueId before, const Inst& inst) {

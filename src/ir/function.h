@@ -110,6 +110,9 @@ class Function {
 
     /// Appends to `block`; the instruction's id.
     ValueId append(BlockId block, const Inst& inst);
+    /// Appends a new instruction to `block`, to be filled in: valid until the next one is made. Its id is the
+    /// last one given out.
+    Inst& append(BlockId block, Op op, Type type);
     /// Inserts before `before`, in its block.
     ValueId insert_before(ValueId before, const Inst& inst);
     /// Takes an instruction out of its block; its id stays given out.
@@ -165,6 +168,8 @@ class Function {
     }
 
   private:
+    void link_last(BlockId block, Inst& added, ValueId id);
+
     const Env* env_;
     GuestAddr entry_;
     std::vector<Inst> insts_;

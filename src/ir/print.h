@@ -1,6 +1,6 @@
 // The text form of IR. What print() writes, parse() (parse.h) reads back to an equal function.
 //
-//   function rv64 0x10000 {
+//   function LAYOUT 0x10000 {
 //   b0:
 //   @0x10000:
 //     %0 = get_state.i64 x5
