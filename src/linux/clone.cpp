@@ -148,6 +148,7 @@ i64 fork_process(Thread& parent, const Request& request) {
         auto engine = process.engine.freeze();
         auto memory = process.memory.freeze();
         auto signals = parent.signals->freeze();
+        std::scoped_lock limits(process.limits_mutex);
         SignalsBlocked blocked;
         child = ::fork();
     }

@@ -45,9 +45,10 @@ i64 file_with(std::string_view text, int host_flags) {
     return fd;
 }
 
-std::string command_line(const Process& process) {
-    std::string text;
-    for (const std::string& arg : process.request.args) text.append(arg).push_back('\0');
+/// The bytes from `begin` to `end`, as far as the guest still has them: programs write their titles there.
+std::string guest_text(const Process& process, GuestAddr begin, GuestAddr end) {
+    std::string text(end - begin, '\0');
+    if (!process.memory.read(begin, text.data(), text.size())) text.clear();
     return text;
 }
 
@@ -86,7 +87,9 @@ std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int h
     else if (entry == "auxv")
         text.assign(process.program.auxv.begin(), process.program.auxv.end());
     else if (entry == "cmdline")
-        text = command_line(process);
+        text = guest_text(process, process.program.args_begin, process.program.args_end);
+    else if (entry == "environ")
+        text = guest_text(process, process.program.args_end, process.program.environment_end);
     else if (path == "/proc/cpuinfo")
         text = process.arch.cpuinfo(static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))));
     else

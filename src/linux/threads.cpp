@@ -81,6 +81,12 @@ void end_process(Thread& thread, int status) {
 }
 
 i64 calls::exit(Thread& thread, const Call& call) {
+    // A signal for the whole process that this thread has captured is delivered first; from here on the
+    // kernel gives them to other threads.
+    SignalMask all{~u64{0}};
+    if (i64 result = safe_syscall(thread, SYS_rt_sigprocmask, SIG_BLOCK, &all, nullptr, sizeof all);
+        result != 0)
+        return result;
     thread.exiting = true;
     thread.exit_status = call.word(0) & 0xff;
     return registers_set;
