@@ -6,6 +6,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "interp/handlers.h"
+#include "ir/dominators.h"
 
 namespace kiln::interp {
 
@@ -57,8 +58,8 @@ Result<std::unique_ptr<Unit>> Flattener::flatten(const ir::Function& f) {
     unit->cells.reserve(f.value_count() + 1);
     emit(forwarding_entry_handler(), 0, 0, slot_word(f.env().layout->pc), 0, f.entry().raw);
 
-    for (u32 b = 0; b < f.block_count(); ++b)
-        if (!inlined_[b]) block(ir::BlockId(b));
+    std::erase_if(order_, [&](ir::BlockId b) { return inlined_[ir::index(b)]; });
+    for (place_ = 0; place_ < order_.size(); ++place_) block(order_[place_]);
     if (failure_ != nullptr) return fail(failure_);
 
     for (const Fixup& fixup : fixups_)
@@ -88,10 +89,17 @@ void Flattener::analyze(const ir::Function& f) {
 
     // A way out that only branches lead to is executed with each of them. Block 0 cannot be branched to.
     for (u32 b = 1; b < f.block_count(); ++b) inlined_[b] = bare_exit(ir::BlockId(b)) != nullptr;
+    bool forward = true;
+    order_.clear();
     for (u32 b = 0; b < f.block_count(); ++b) {
+        order_.push_back(ir::BlockId(b));
         const Inst& last = f[f[ir::BlockId(b)].last];
+        for (ir::EdgeId e : f.edges_of(last)) forward &= ir::index(f[e].target) > b;
         if (last.op == Op::br) inlined_[ir::index(f[last.edges[0]].target)] = false;
     }
+    // Lifters number blocks as they are executed. Passes may not: then values could be used before the block
+    // that defines them has been walked.
+    if (!forward) order_ = ir::Dominators(f).reverse_postorder();
 }
 
 void Flattener::analyze_block(ir::BlockId block) {
@@ -213,8 +221,7 @@ u16 Flattener::operand(ValueId value) {
         borrowed_.push_back(word);
         return word;
     }
-    if (at.place == Place::nowhere)
-        unsupported("a value is used in a block that stands before its definition's");
+    if (at.place == Place::nowhere) unsupported("a value is used where no path defines it");
     return at.word;
 }
 
@@ -465,7 +472,7 @@ void Flattener::instruction(ValueId id) {
             break;
         }
 
-        case Op::br: jump(inst.block, inst.edges[0]); break;
+        case Op::br: jump(inst.edges[0]); break;
         case Op::br_if: br_if(inst); break;
         case Op::goto_pc: exit_direct(inst); break;
         case Op::goto_ind: {
@@ -558,8 +565,8 @@ void Flattener::conversion(ValueId id, const Inst& inst) {
             if (locations_[ir::index(source)].clean && from != Type::i1) return alias(id, source, true);
             return compute(mask, operand(source), 0, ir::type_mask(from));
         case Op::sext:
-            return compute(sign_extend_handler(from, to), operand(source), static_cast<u16>(ir::bit_width(from)),
-                           ir::type_mask(to));
+            return compute(sign_extend_handler(from, to), operand(source),
+                           static_cast<u16>(ir::bit_width(from)), ir::type_mask(to));
         case Op::bitcast:
             if (is_narrow_float(to)) return compute(box_handler(to), operand(source));
             if (is_narrow_float(from)) {
@@ -691,16 +698,10 @@ void Flattener::move_arguments(const ir::Edge& edge) {
     }
 }
 
-ir::BlockId Flattener::next_block(ir::BlockId block) const {
-    u32 next = ir::index(block) + 1;
-    while (next < f_->block_count() && inlined_[next]) ++next;
-    return ir::BlockId(next);
-}
-
-void Flattener::jump(ir::BlockId from, ir::EdgeId id) {
+void Flattener::jump(ir::EdgeId id) {
     const ir::Edge& edge = (*f_)[id];
     move_arguments(edge);
-    if (edge.target == next_block(from)) return;  // falls into it
+    if (place_ + 1 < order_.size() && edge.target == order_[place_ + 1]) return;  // falls into it
     branch_to(edge.target);
 }
 
@@ -751,9 +752,9 @@ void Flattener::br_if(const Inst& inst) {
         move_arguments((*f_)[second]);
         branch_to((*f_)[second].target);
         detours_.push_back({static_cast<u32>(branch), static_cast<u32>(unit_->cells.size())});
-        return jump(inst.block, first);
+        return jump(first);
     }
-    jump(inst.block, second);
+    jump(second);
 }
 
 }  // namespace kiln::interp

@@ -61,7 +61,7 @@ class Flattener {
     void put_state(const ir::Inst& inst);
     void call(ir::ValueId id, const ir::Inst& inst);
     void br_if(const ir::Inst& inst);
-    void jump(ir::BlockId from, ir::EdgeId edge);
+    void jump(ir::EdgeId edge);
     void branch_to(ir::BlockId target);
     void move_arguments(const ir::Edge& edge);
     void exit_direct(const ir::Inst& inst);
@@ -93,8 +93,6 @@ class Flattener {
     /// Whether the only thing done with `value` is that the instruction after it, `user`, takes it as its
     /// first operand.
     bool feeds_only(ir::ValueId value, ir::ValueId user) const;
-    /// The block behind `block` that has cells of its own.
-    ir::BlockId next_block(ir::BlockId block) const;
     /// The way out of the unit that `block` consists of alone, which a branch can execute in place; else
     /// null.
     const ir::Inst* bare_exit(ir::BlockId block) const;
@@ -108,6 +106,7 @@ class Flattener {
     std::vector<u32> positions_;
     std::vector<ir::ValueId> slot_values_;      // values that live in a slot at the moment
     std::vector<u16> free_;                     // temporaries
+    std::vector<ir::BlockId> order_;            // blocks with cells, each before those it dominates
     std::vector<u32> block_cells_;              // block → its first cell
     std::vector<bool> inlined_;                 // block was executed in place by all branches to it
     std::vector<Fixup> fixups_;                 // cells that continue at a block
@@ -115,6 +114,7 @@ class Flattener {
     std::vector<u32> faulting_cells_;
     std::vector<u16> borrowed_;  // temporaries that end with the current instruction
     std::vector<std::pair<ir::SlotId, ir::ValueId>> open_puts_;
+    std::size_t place_ = 0;  // of the current block in order_
     u32 position_ = 0;
     u32 next_temporary_ = 0;
     ir::ValueId fused_ = ir::ValueId::none;  // already executed with the instruction before it

@@ -15,7 +15,7 @@
 namespace kiln::irtool {
 namespace {
 
-constexpr std::size_t reserved_bytes = std::size_t{1} << 32;  // so that small addresses hit nothing of ours
+constexpr u64 reserved_bytes = reserved_below + reserved_above;
 
 u64& slot(riscv64::State& state, std::size_t number) {
     return *reinterpret_cast<u64*>(reinterpret_cast<u8*>(&state) + riscv64::layout.slots[number].offset);
@@ -36,13 +36,13 @@ Runner::Runner() : machine_(std::make_unique<Machine>()) {
     void* const reserved =
         mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     KILN_CHECK(reserved != MAP_FAILED);
-    machine_->memory = static_cast<u8*>(reserved);
+    machine_->memory = static_cast<u8*>(reserved) + reserved_below;
     KILN_CHECK(mprotect(machine_->memory + window_begin, window_bytes, PROT_READ | PROT_WRITE) == 0);
     machine_->state.context.memory = machine_->memory;
     machine_->state.context.jump_cache = machine_->jump_cache.data();
 }
 
-Runner::~Runner() { munmap(machine_->memory, reserved_bytes); }
+Runner::~Runner() { munmap(machine_->memory - reserved_below, reserved_bytes); }
 
 Result<Outcome> Runner::run(const ir::Function& f, const GuestState& initial) {
     auto unit = machine_->flattener.flatten(f);

@@ -15,6 +15,8 @@ namespace kiln::irtool {
 
 /// The guest memory that exists: everything else faults.
 inline constexpr u64 window_begin = 0x100000, window_bytes = 0x1000;
+/// Bytes reserved around guest address 0, so that small addresses of either sign hit nothing of ours.
+inline constexpr u64 reserved_below = u64{1} << 32, reserved_above = u64{1} << 32;
 
 /// A state before or after a run: slots in the layout's order.
 struct GuestState {
