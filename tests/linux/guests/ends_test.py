@@ -3,6 +3,7 @@
 
   ends_test.py "<emulator>" <the program of fatal.c>
 """
+import json
 import re
 import signal
 import subprocess
@@ -61,6 +62,22 @@ class Unimplemented(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertEqual(said.count("unimplemented system call 1000 "), 1)
         self.assertEqual(said.count("(userfaultfd)"), 1)
+
+
+class Statistics(unittest.TestCase):
+    def test_calls_are_counted_by_name(self):
+        _, _, report = run("exit", 0, options=["--stats=json"])
+        calls = json.loads(report)["syscalls_by_name"]
+        self.assertEqual(calls["exit_group"], 1)
+        self.assertGreaterEqual(calls["brk"], 2)
+
+    def test_a_child_reports_its_own(self):
+        status, _, reports = run("fork", 5, options=["--stats=json"])
+        self.assertEqual(status, 5)
+        child, parent = [json.loads("{" + text) for text in reports.split("{\n", 2)[1:]]
+        self.assertEqual(parent["syscalls_by_name"]["getppid"], 50)
+        self.assertNotIn("getppid", child["syscalls_by_name"])
+        self.assertLess(child["guest_instructions"], parent["guest_instructions"])
 
 
 class Strace(unittest.TestCase):

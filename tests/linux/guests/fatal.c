@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "check.h"
 
@@ -43,6 +44,10 @@ int main(int argc, char** argv) {
         pthread_t thread;
         pthread_create(&thread, NULL, end_all, (void*)(long)number);
         pause();
+    }
+    if (strcmp(way, "fork") == 0) {
+        for (int i = 0; i < 50; ++i) getppid();
+        return fork() == 0 ? 0 : (wait(NULL), number);
     }
     if (strcmp(way, "unknown") == 0) {
         CHECK_FAILS(syscall(number), ENOSYS);
