@@ -20,7 +20,6 @@
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
 #include "linux/threads.h"
-#include "run/exit_counts.h"
 
 namespace kiln::user {
 namespace {
@@ -141,14 +140,6 @@ void clear_handlers(SignalTable& signals) {
         if (signals.get(signal).handler > 1) signals.set(signal, SignalAction{});
 }
 
-/// A new process reports what it did itself.
-void reset_counts(Process& process) {
-    process.engine.settle_counts();
-    for (auto& value : counter_values) value.store(0, std::memory_order_relaxed);
-    for (auto& value : run::exit_counts) value.store(0, std::memory_order_relaxed);
-    for (auto& made : process.calls) made.store(0, std::memory_order_relaxed);
-}
-
 i64 fork_process(Thread& parent, const Request& request) {
     Process& process = parent.process;
     pid_t child;
@@ -170,7 +161,6 @@ i64 fork_process(Thread& parent, const Request& request) {
     thread.tid = static_cast<pid_t>(host_syscall(SYS_gettid));
     process.threads = 1;
     process.engine.after_fork_in_child(*thread.engine_thread);
-    reset_counts(process);
     thread.robust_list = thread.clear_child_tid = GuestAddr(0);
     thread.robust_list_bytes = 0;
     if (request.stack_top.raw != 0) process.arch.set_stack_pointer(thread.context, request.stack_top);
