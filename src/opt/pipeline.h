@@ -7,9 +7,12 @@ namespace kiln::opt {
 
 enum class Level : u8 {
     none,   ///< no pass
-    tier0,  ///< what pays for itself when a unit is run once: every unit before its first execution
+    tier0,  ///< the cheap ones, some 75 ns per IR instruction, shaped for an engine that reads slots at no
+            ///< cost
     full,   ///< everything, for code worth compiling
 };
+// Measured on busybox and python3, tier0 does not pay in the interpreter: 16 % fewer cells, but loops run
+// within 5 % of what they do without passes, and a short program spends up to 25 % more.
 
 struct PipelineOptions {
     /// Verifies before the first and after each pass; a failure prints the pass, the violation and the IR to
