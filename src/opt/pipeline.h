@@ -11,7 +11,7 @@ enum class Level : u8 {
             ///< cost
     full,   ///< everything, for code worth compiling
 };
-// Measured on busybox and python3, tier0 does not pay in the interpreter: 16 % fewer cells, but loops run
+// Measured on real guest programs, tier0 does not pay in the interpreter: 16 % fewer cells, but loops run
 // within 5 % of what they do without passes, and a short program spends up to 25 % more.
 
 struct PipelineOptions {
