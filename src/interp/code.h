@@ -9,7 +9,7 @@
 #pragma once
 
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "abi/context.h"
 
@@ -51,18 +51,37 @@ struct FaultSite {
     u16 retired;  ///< guest instructions of the unit completed before this one
 };
 
-/// A unit in flattened form. Cells hold pointers into the unit: it does not move. The first cell is not
-/// executed; it says where the unit stands in the guest: imm is its pc, b the word of the pc slot.
-struct Unit {
-    std::vector<Code> cells;
-    std::vector<FaultSite> sites;
-    std::vector<FrameMove> moves;
+/// A unit in flattened form, in one piece of memory. Cells hold pointers into the unit: it does not move. The
+/// first cell is not executed; it says where the unit stands in the guest: imm is its pc, b the word of the
+/// pc slot.
+class Unit {
+  public:
+    static std::unique_ptr<Unit> make(std::span<const Code> cells, std::span<const FaultSite> sites,
+                                      std::span<const FrameMove> moves);
+    static void operator delete(void* memory) { ::operator delete(memory); }
 
-    const Code* entry() const { return cells.data() + 1; }
-    std::size_t bytes() const {
-        return sizeof(Unit) + cells.capacity() * sizeof(Code) + sites.capacity() * sizeof(FaultSite) +
-               moves.capacity() * sizeof(FrameMove);
+    std::span<Code> cells() { return {reinterpret_cast<Code*>(this + 1), cell_count_}; }
+    std::span<FaultSite> sites() {
+        return {reinterpret_cast<FaultSite*>(cells().data() + cell_count_), site_count_};
     }
+    std::span<FrameMove> moves() {
+        return {reinterpret_cast<FrameMove*>(sites().data() + site_count_), move_count_};
+    }
+
+    const Code* entry() const { return reinterpret_cast<const Code*>(this + 1) + 1; }
+    /// Memory taken, in bytes.
+    std::size_t bytes() const {
+        return sizeof(Unit) + cell_count_ * sizeof(Code) + site_count_ * sizeof(FaultSite) +
+               move_count_ * sizeof(FrameMove);
+    }
+
+  private:
+    Unit(std::size_t cells, std::size_t sites, std::size_t moves)
+        : cell_count_(cells), site_count_(sites), move_count_(moves) {}
+
+    std::size_t cell_count_, site_count_, move_count_;
 };
+static_assert(sizeof(Unit) % alignof(Code) == 0 && alignof(Code) >= alignof(FaultSite) &&
+              alignof(Code) >= alignof(FrameMove));
 
 }  // namespace kiln::interp

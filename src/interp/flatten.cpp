@@ -1,9 +1,9 @@
+// The first half of flattening: what is known of values and blocks before any cell is made, and where values
+// are while cells are made.
 #include "interp/flatten.h"
 
 #include <algorithm>
 
-#include "abi/helpers.h"
-#include "base/bits.h"
 #include "base/check.h"
 #include "interp/handlers.h"
 #include "ir/dominators.h"
@@ -12,13 +12,11 @@ namespace kiln::interp {
 
 using ir::Inst;
 using ir::Op;
-using ir::Type;
 using ir::ValueId;
 
 namespace {
 
-constexpr u32 first_temporary = abi::temps_begin / 8;
-constexpr u32 end_of_temporaries = first_temporary + abi::temps_bytes / 8;
+constexpr u32 end_of_temporaries = abi::temps_begin / 8 + abi::temps_bytes / 8;
 
 /// Operations whose result may be the very word of their operand.
 bool may_alias(Op op) {
@@ -35,127 +33,142 @@ bool computes(Op op) {
 /// Aliases that most often share the word of a value just computed, which then belongs where they are put.
 bool passes_on(Op op) { return op == Op::nan_box || op == Op::bitcast || op == Op::zext; }
 
-bool is_narrow_float(Type t) { return t == Type::f16 || t == Type::f32; }
-
-bool has_words(Type t) { return t != Type::v128; }
-
 }  // namespace
 
 Result<std::unique_ptr<Unit>> Flattener::flatten(const ir::Function& f) {
     f_ = &f;
-    auto unit = std::make_unique<Unit>();
-    unit_ = unit.get();
+    pc_word_ = slot_word(f.env().layout->pc);
     failure_ = nullptr;
     next_temporary_ = first_temporary;
+    cells_.clear();
+    sites_.clear();
+    moves_.clear();
     free_.clear();
-    slot_values_.clear();
     fixups_.clear();
     detours_.clear();
     faulting_cells_.clear();
     borrowed_.clear();
     fused_ = ValueId::none;
-    analyze(f);
-    unit->cells.reserve(f.value_count() + 1);
-    emit(forwarding_entry_handler(), 0, 0, slot_word(f.env().layout->pc), 0, f.entry().raw);
-
-    std::erase_if(order_, [&](ir::BlockId b) { return inlined_[ir::index(b)]; });
+    analyze();
+    emit(forwarding_entry_handler(), 0, 0, pc_word_, 0, f.entry().raw);
     for (place_ = 0; place_ < order_.size(); ++place_) block(order_[place_]);
     if (failure_ != nullptr) return fail(failure_);
 
+    std::unique_ptr<Unit> unit = Unit::make(cells_, sites_, moves_);
+    // Until now, cells and sites name what they point to by its index.
+    const std::span<Code> cells = unit->cells();
     for (const Fixup& fixup : fixups_)
-        unit->cells[fixup.cell].imm2 =
-            reinterpret_cast<u64>(&unit->cells[block_cells_[ir::index(fixup.block)]]);
-    for (const auto& [cell, target] : detours_)
-        unit->cells[cell].imm2 = reinterpret_cast<u64>(&unit->cells[target]);
-    // Until now, faulting cells and sites name what they point to by its index.
-    for (FaultSite& s : unit->sites) s.moves = unit->moves.data() + reinterpret_cast<std::size_t>(s.moves);
+        cells[fixup.cell].imm2 = reinterpret_cast<u64>(&cells[blocks_[ir::index(fixup.block)].first_cell]);
+    for (const auto& [cell, target] : detours_) cells[cell].imm2 = reinterpret_cast<u64>(&cells[target]);
+    for (FaultSite& s : unit->sites())
+        s.moves = unit->moves().data() + reinterpret_cast<std::size_t>(s.moves);
     for (u32 cell : faulting_cells_)
-        unit->cells[cell].imm2 = reinterpret_cast<u64>(&unit->sites[unit->cells[cell].imm2]);
+        cells[cell].imm2 = reinterpret_cast<u64>(&unit->sites()[cells[cell].imm2]);
     return unit;
 }
 
 // ---- What is known before any cell is made ----
 
-void Flattener::analyze(const ir::Function& f) {
-    locations_.assign(f.value_count(), Location{});
-    uses_.assign(f.value_count(), Use{});
-    positions_.assign(f.value_count(), 0);
-    block_cells_.assign(f.block_count(), 0);
-    inlined_.assign(f.block_count(), false);
-    u32 position = 0;
-    for (u32 b = 0; b < f.block_count(); ++b)
-        f.for_each(ir::BlockId(b), [&](ValueId id, const Inst&) { positions_[ir::index(id)] = ++position; });
-    for (u32 b = f.block_count(); b-- > 0;) analyze_block(ir::BlockId(b));
-
-    // A way out that only branches lead to is executed with each of them. Block 0 cannot be branched to.
-    for (u32 b = 1; b < f.block_count(); ++b) inlined_[b] = bare_exit(ir::BlockId(b)) != nullptr;
+void Flattener::analyze() {
+    values_.assign(f_->value_count(), Value{});
+    blocks_.assign(f_->block_count(), BlockInfo{});
     bool forward = true;
-    order_.clear();
-    for (u32 b = 0; b < f.block_count(); ++b) {
-        order_.push_back(ir::BlockId(b));
-        const Inst& last = f[f[ir::BlockId(b)].last];
-        for (ir::EdgeId e : f.edges_of(last)) forward &= ir::index(f[e].target) > b;
-        if (last.op == Op::br) inlined_[ir::index(f[last.edges[0]].target)] = false;
+    u32 position = f_->value_count() + 1;
+    for (u32 b = f_->block_count(); b-- > 0;) {
+        position = analyze_block(ir::BlockId(b), position);
+        blocks_[b].first_position = position;
+        const Inst& last = (*f_)[(*f_)[ir::BlockId(b)].last];
+        for (ir::EdgeId e : f_->edges_of(last)) {
+            const u32 target = ir::index((*f_)[e].target);
+            forward &= target > b;
+            blocks_[target].jumped_to |= last.op == Op::br;
+        }
     }
     // Lifters number blocks as they are executed. Passes may not: then values could be used before the block
     // that defines them has been walked.
-    if (!forward) order_ = ir::Dominators(f).reverse_postorder();
+    order_.clear();
+    if (!forward) order_ = ir::Dominators(*f_).reverse_postorder();
+    for (u32 b = 0; b < f_->block_count(); ++b) {
+        // A way out that only branches lead to is executed with each of them. Block 0 cannot be branched to.
+        BlockInfo& info = blocks_[b];
+        info.in_place = b != 0 && !info.jumped_to && bare_exit(ir::BlockId(b)) != nullptr;
+        if (forward && !info.in_place) order_.push_back(ir::BlockId(b));
+    }
+    if (!forward) std::erase_if(order_, [&](ir::BlockId b) { return blocks_[ir::index(b)].in_place; });
 }
 
-void Flattener::analyze_block(ir::BlockId block) {
-    open_puts_.clear();
-    const auto close = [&](auto&& matches) { std::erase_if(open_puts_, matches); };
-
+u32 Flattener::analyze_block(ir::BlockId block, u32 position) {
+    ++epoch_;
     for (ValueId id = (*f_)[block].last; id != ValueId::none; id = (*f_)[id].prev) {
         const Inst& inst = (*f_)[id];
-        const u32 position = positions_[ir::index(id)];
+        Value& own = at(id);
+        --position;
 
         // A value may be computed right into the slot it is put to, if nobody looks at the slot in between.
-        for (auto& [slot, value] : open_puts_) {
-            if (value != id) continue;
-            if (computes(inst.op) || passes_on(inst.op)) uses_[ir::index(id)].home = slot_word(slot);
-            if (passes_on(inst.op)) value = inst.args[0];
+        if (own.open_put != no_word) {
+            const SlotInfo& slot = slots_[own.open_put];
+            if (slot.put == id && slot.put_epoch == epoch_) {
+                if (computes(inst.op) || passes_on(inst.op)) own.home = own.open_put;
+                if (passes_on(inst.op)) open_put(own.open_put, inst.args[0]);
+            }
         }
         const ir::Effects& effects = f_->effects(id);
-        if (effects.any || effects.may_fault || effects.terminator) open_puts_.clear();
+        if (effects.any || effects.may_fault || effects.terminator) ++epoch_;
         if (inst.op == Op::get_state || inst.op == Op::put_state) {
-            close([&](const auto& put) { return put.first == inst.slot; });
-            if (inst.op == Op::put_state) {
-                const ValueId value = inst.args[0];
-                close([&](const auto& put) { return put.second == value; });
-                if ((*f_)[value].block == block) open_puts_.emplace_back(inst.slot, value);
-            }
+            const u16 word = slot_word(inst.slot);
+            slots_[word].put = ValueId::none;
+            if (inst.op == Op::put_state && (*f_)[inst.args[0]].block == block) open_put(word, inst.args[0]);
         }
 
         // Who shares a word with its operand keeps the operand alive.
-        const Use& own = uses_[ir::index(id)];
         const u32 end = may_alias(inst.op) && !own.escapes ? std::max(position, own.last) : position;
         f_->for_each_use(inst, [&](ValueId v) {
-            Use& use = uses_[ir::index(v)];
-            ++use.count;
+            Value& used = at(v);
+            used.uses = static_cast<u8>(std::min(used.uses + 1, 2));
             if ((*f_)[v].block == block)
-                use.last = std::max(use.last, end);
+                used.last = std::max(used.last, end);
             else
-                use.escapes = true;
+                used.escapes = true;
         });
     }
+    return position;
+}
+
+void Flattener::open_put(u16 word, ValueId value) {
+    slots_[word].put = value;
+    slots_[word].put_epoch = epoch_;
+    at(value).open_put = word;
 }
 
 bool Flattener::feeds_only(ValueId value, ValueId user) const {
-    const Use& use = uses_[ir::index(value)];
-    return use.count == 1 && !use.escapes && (*f_)[value].next == user && (*f_)[user].args[0] == value;
+    const Value& v = at(value);
+    return v.uses == 1 && !v.escapes && (*f_)[value].next == user && (*f_)[user].args[0] == value;
 }
 
 const Inst* Flattener::bare_exit(ir::BlockId block) const {
     const ir::Block& b = (*f_)[block];
-    return b.params.empty() && b.first == b.last && (*f_)[b.first].op == Op::goto_pc ? &(*f_)[b.first]
+    return b.first == b.last && b.params.empty() && (*f_)[b.first].op == Op::goto_pc ? &(*f_)[b.first]
                                                                                      : nullptr;
 }
 
-// ---- Words ----
+// ---- Where values are ----
 
-u16 Flattener::slot_word(ir::SlotId slot) const {
-    return static_cast<u16>((*f_->env().layout)[slot].offset / 8);
+void Flattener::block(ir::BlockId id) {
+    BlockInfo& info = blocks_[ir::index(id)];
+    info.first_cell = static_cast<u32>(cells_.size());
+    ++epoch_;
+    for (ValueId p : (*f_)[id].params)
+        if (at(p).place == Place::nowhere) settle(p, new_temporary());
+    position_ = info.first_position;
+    for (ValueId inst = (*f_)[id].first; inst != ValueId::none; inst = (*f_)[inst].next, ++position_) {
+        if (inst == fused_)
+            fused_ = ValueId::none;
+        else
+            instruction(inst);
+        if (borrowed_.empty()) continue;
+        free_.insert(free_.end(), borrowed_.begin(), borrowed_.end());
+        borrowed_.clear();
+    }
 }
 
 u16 Flattener::new_temporary(unsigned words) {
@@ -174,587 +187,75 @@ u16 Flattener::new_temporary(unsigned words) {
     return static_cast<u16>(word);
 }
 
-void Flattener::unsupported(const char* what) {
-    if (failure_ == nullptr) failure_ = what;
-}
-
-Code& Flattener::emit(Handler handler, u16 dst, u16 a, u16 b, u16 c, u64 imm) {
-    if (handler == nullptr) unsupported("the interpreter has no handler for an operation on this type");
-    return unit_->cells.emplace_back(Code{handler, dst, a, b, c, imm, 0});
-}
-
-Code& Flattener::emit_faulting(const Inst& inst, Handler handler, u16 dst, u16 a, u16 b, u16 c, u64 imm) {
-    const std::size_t number = site(inst);
-    faulting_cells_.push_back(static_cast<u32>(unit_->cells.size()));
-    Code& cell = emit(handler, dst, a, b, c, imm);
-    cell.imm2 = number;
-    return cell;
-}
-
-std::size_t Flattener::site(const Inst& inst) {
-    FaultSite s{};
-    s.pc = (*f_)[inst.origin].raw;
-    s.moves = reinterpret_cast<const FrameMove*>(unit_->moves.size());
-    s.pc_slot = slot_word(f_->env().layout->pc);
-    s.retired = static_cast<u16>(retired(inst) - 1);
-    if (inst.op == Op::guard) s.side_exit = inst.imm;
-    for (const ir::FrameEntry& entry : f_->frame(inst.frame)) {
-        FrameMove move{};
-        move.slot = slot_word(entry.slot);
-        move.is_constant = is_constant(entry.value);
-        if (move.is_constant)
-            move.constant = constant(entry.value);
-        else
-            move.from = locations_[ir::index(entry.value)].word;
-        unit_->moves.push_back(move);
-        ++s.move_count;
-    }
-    unit_->sites.push_back(s);
-    return unit_->sites.size() - 1;
-}
-
 u16 Flattener::operand(ValueId value) {
-    Location& at = locations_[ir::index(value)];
-    if (at.place == Place::constant) {
+    Value& v = at(value);
+    if (v.place == Place::constant) {
         const u16 word = new_temporary();
-        emit(constant_handler(), word, 0, 0, 0, at.constant);
+        emit(constant_handler(), word, 0, 0, 0, v.constant);
         borrowed_.push_back(word);
         return word;
     }
-    if (at.place == Place::nowhere) unsupported("a value is used where no path defines it");
-    return at.word;
-}
-
-u16 Flattener::clean_operand(ValueId value) {
-    const Location& at = locations_[ir::index(value)];
-    const Type type = f_->result_type(value);
-    if (at.place == Place::constant || at.clean) return operand(value);
-    const u16 from = at.word, word = new_temporary();
-    borrowed_.push_back(word);
-    if (is_narrow_float(type))
-        emit(rebox_handler(type), word, from);
-    else
-        emit(binary_handler(Op::and_, Type::i64, Form::constant, Extend::zero), word, from, 0, 0,
-             ir::type_mask(type));
-    return word;
+    if (v.place == Place::nowhere) unsupported("a value is used where no path defines it");
+    if (v.owned && v.last <= position_) {
+        borrowed_.push_back(v.word);
+        v.owned = false;
+    }
+    return v.word;
 }
 
 void Flattener::settle(ValueId value, u16 word) {
-    Location& at = locations_[ir::index(value)];
-    at.place = Place::word;
-    at.word = word;
-    if (word < first_temporary) slot_values_.push_back(value);
+    Value& v = at(value);
+    v.place = Place::word;
+    v.word = word;
+    if (word >= first_temporary) return;
+    SlotInfo& slot = slots_[word];
+    v.neighbour = slot.living_epoch == epoch_ ? slot.living : ValueId::none;
+    slot.living = value;
+    slot.living_epoch = epoch_;
 }
 
 void Flattener::vacate(u16 word) {
-    for (std::size_t i = 0; i < slot_values_.size();) {
-        const ValueId value = slot_values_[i];
-        Location& at = locations_[ir::index(value)];
-        const bool here = at.word == word;
-        if (here && uses_[ir::index(value)].last > position_) {
-            // Other values that share the word move along, so that one copy serves all.
-            const u16 copy = new_temporary();
-            emit(move_handler(), copy, word);
-            bool owner = false;
-            for (ValueId other : slot_values_) {
-                Location& also = locations_[ir::index(other)];
-                if (also.word != word || uses_[ir::index(other)].last <= position_) continue;
-                also.word = copy;
-                also.owned = false;
-                owner = true;
-            }
-            KILN_CHECK(owner);
-            std::erase_if(slot_values_,
-                          [&](ValueId v) { return locations_[ir::index(v)].word >= first_temporary; });
-            continue;
-        }
-        if (here) {
-            slot_values_[i] = slot_values_.back();
-            slot_values_.pop_back();
+    SlotInfo& slot = slots_[word];
+    if (slot.living_epoch != epoch_) return;
+    // Values that share the word move together; the one that lives longest owns the copy.
+    Value* owner = nullptr;
+    for (ValueId id = slot.living; id != ValueId::none; id = at(id).neighbour) {
+        Value& v = at(id);
+        if (v.last <= position_) continue;
+        if (owner == nullptr) {
+            v.word = new_temporary();
+            emit(move_handler(), v.word, word);
+            owner = &v;
         } else {
-            ++i;
+            v.word = owner->word;
+            if (v.last > owner->last) owner = &v;
         }
     }
+    if (owner != nullptr) owner->owned = true;
+    slot.living = ValueId::none;
 }
 
 u16 Flattener::result(ValueId value) {
-    const Use& use = uses_[ir::index(value)];
-    if (use.home != no_word && !use.escapes) {
-        vacate(use.home);
-        settle(value, use.home);
-        return use.home;
+    Value& v = at(value);
+    if (v.home != no_word && !v.escapes) {
+        vacate(v.home);
+        settle(value, v.home);
+        return v.home;
     }
     const u16 word = new_temporary();
     settle(value, word);
-    locations_[ir::index(value)].owned = !use.escapes;
+    v.owned = !v.escapes;
     return word;
 }
 
 void Flattener::alias(ValueId value, ValueId source, bool clean) {
-    const Location& from = locations_[ir::index(source)];
-    Location& at = locations_[ir::index(value)];
-    at.clean = clean;
-    if (!uses_[ir::index(value)].escapes) {
-        settle(value, from.word);
-        return;
-    }
-    const u16 word = new_temporary();
-    emit(move_handler(), word, from.word);
-    settle(value, word);
-}
-
-void Flattener::end_uses(const Inst& inst) {
-    f_->for_each_use(inst, [&](ValueId v) {
-        Location& at = locations_[ir::index(v)];
-        const Use& use = uses_[ir::index(v)];
-        if (at.owned && !use.escapes && use.last <= position_) {
-            free_.push_back(at.word);
-            at.owned = false;
-        }
-    });
-    free_.insert(free_.end(), borrowed_.begin(), borrowed_.end());
-    borrowed_.clear();
-}
-
-// ---- Cells ----
-
-u16 Flattener::retired(const Inst& inst) {
-    return inst.origin == ir::OriginId::none ? 0 : static_cast<u16>(ir::index(inst.origin) + 1);
-}
-
-void Flattener::block(ir::BlockId id) {
-    block_cells_[ir::index(id)] = static_cast<u32>(unit_->cells.size());
-    slot_values_.clear();
-    for (ValueId p : (*f_)[id].params)
-        if (locations_[ir::index(p)].place == Place::nowhere) settle(p, new_temporary());
-    f_->for_each(id, [&](ValueId inst_id, const Inst& inst) {
-        position_ = positions_[ir::index(inst_id)];
-        if (inst_id == fused_)
-            fused_ = ValueId::none;
-        else
-            instruction(inst_id);
-        end_uses(inst);
-    });
-}
-
-void Flattener::instruction(ValueId id) {
-    const Inst& inst = (*f_)[id];
-    if (!has_words(inst.type)) return unsupported("the interpreter has no words for a vector");
-    switch (inst.op) {
-        case Op::param: break;
-        case Op::iconst: locations_[ir::index(id)] = {Place::constant, true, false, 0, inst.imm}; break;
-        case Op::get_state: {
-            const u16 slot = slot_word(inst.slot);
-            locations_[ir::index(id)].clean = ir::byte_size(inst.type) == 8;
-            if (!uses_[ir::index(id)].escapes) {
-                settle(id, slot);
-            } else {
-                const u16 word = new_temporary();
-                emit(move_handler(), word, slot);
-                settle(id, word);
-            }
-            break;
-        }
-        case Op::put_state: put_state(inst); break;
-
-        case Op::add:
-        case Op::sub:
-        case Op::mul:
-        case Op::mulh_s:
-        case Op::mulh_u:
-        case Op::mulh_su:
-        case Op::div_s:
-        case Op::div_u:
-        case Op::rem_s:
-        case Op::rem_u:
-        case Op::and_:
-        case Op::or_:
-        case Op::xor_:
-        case Op::andn:
-        case Op::orn:
-        case Op::xnor:
-        case Op::shl:
-        case Op::shr:
-        case Op::sar:
-        case Op::rotl:
-        case Op::rotr:
-        case Op::min_s:
-        case Op::max_s:
-        case Op::min_u:
-        case Op::max_u:
-        case Op::clmul:
-        case Op::clmulh: binary(id, inst); break;
-        case Op::clz:
-        case Op::ctz:
-        case Op::popcnt:
-        case Op::bswap:
-        case Op::brev8:
-        case Op::orcb: {
-            const u16 a = operand(inst.args[0]);
-            const u16 to = result(id);
-            emit(unary_handler(inst.op, inst.type), to, a);
-            break;
-        }
-        case Op::icmp: {
-            // A branch on it right behind compares by itself.
-            if (inst.next != ValueId::none && (*f_)[inst.next].op == Op::br_if && feeds_only(id, inst.next)) {
-                for (ValueId v : {inst.args[0], inst.args[1]}) {
-                    u32& last = uses_[ir::index(v)].last;
-                    last = std::max(last, position_ + 1);
-                }
-                break;
-            }
-            const u16 a = operand(inst.args[0]);
-            const bool with_constant = is_constant(inst.args[1]);
-            const u16 b = with_constant ? u16{0} : operand(inst.args[1]);
-            const u16 to = result(id);
-            emit(compare_handler(inst.cond(), inst.type, with_constant ? Form::constant : Form::word), to, a,
-                 b, 0, with_constant ? constant(inst.args[1]) : 0);
-            break;
-        }
-        case Op::select: {
-            if (inst.type == Type::i128) return unsupported("the interpreter does not select between pairs");
-            const u16 a = operand(inst.args[0]), b = operand(inst.args[1]), c = operand(inst.args[2]);
-            const bool clean =
-                locations_[ir::index(inst.args[1])].clean && locations_[ir::index(inst.args[2])].clean;
-            const u16 to = result(id);
-            locations_[ir::index(id)].clean = clean;
-            emit(select_handler(), to, a, b, c);
-            break;
-        }
-        case Op::trunc:
-        case Op::zext:
-        case Op::sext:
-        case Op::bitcast:
-        case Op::nan_box:
-        case Op::nan_unbox:
-        case Op::pair:
-        case Op::low:
-        case Op::high: conversion(id, inst); break;
-
-        case Op::load:
-        case Op::store:
-        case Op::atomic_rmw:
-        case Op::atomic_cas: memory(id, inst); break;
-        case Op::fence:
-            if (inst.order() == ir::Order::seq_cst) emit(fence_handler());
-            break;
-
-        case Op::fadd:
-        case Op::fsub:
-        case Op::fmul:
-        case Op::fdiv:
-        case Op::fsqrt:
-        case Op::fma:
-        case Op::fmin:
-        case Op::fmax:
-        case Op::fcmp:
-        case Op::fcvt:
-        case Op::fcvt_from_s:
-        case Op::fcvt_from_u:
-        case Op::fcvt_to_s:
-        case Op::fcvt_to_u:
-        case Op::fround: floating(id, inst); break;
-        case Op::fp_get_flags: {
-            const u16 to = result(id);
-            emit(fp_get_flags_handler(), to);
-            break;
-        }
-        case Op::fp_set_flags: {
-            const u16 a = operand(inst.args[0]);
-            emit(fp_set_flags_handler(), 0, a);
-            break;
-        }
-        case Op::call: call(id, inst); break;
-        case Op::guard: {
-            const u16 a = operand(inst.args[0]);
-            emit_faulting(inst, guard_handler(), 0, a, 0, 0, 0);
-            break;
-        }
-
-        case Op::br: jump(inst.edges[0]); break;
-        case Op::br_if: br_if(inst); break;
-        case Op::goto_pc: exit_direct(inst); break;
-        case Op::goto_ind: {
-            const u16 a = operand(inst.args[0]);
-            emit(exit_indirect_handler(), 0, a, slot_word(f_->env().layout->pc), retired(inst));
-            break;
-        }
-        case Op::syscall: leave(abi::ExitReason::syscall, inst.imm, retired(inst)); break;
-        case Op::sync_code: leave(abi::ExitReason::sync_code, inst.imm, retired(inst)); break;
-        case Op::trap: {
-            const bool illegal = inst.trap() == ir::Trap::illegal;
-            leave(illegal ? abi::ExitReason::illegal : abi::ExitReason::breakpoint, (*f_)[inst.origin].raw,
-                  static_cast<u16>(retired(inst) - 1));
-            break;
-        }
-    }
-}
-
-void Flattener::put_state(const Inst& inst) {
-    const u16 slot = slot_word(inst.slot);
-    const ValueId value = inst.args[0];
-    if (inst.type == Type::i128) return unsupported("a pair has no slot");
-    Location& at = locations_[ir::index(value)];
-    if (at.place == Place::word && at.word == slot) return;  // computed right into it
-    vacate(slot);
-    if (at.place == Place::constant)
-        emit(constant_handler(), slot, 0, 0, 0, at.constant);
-    else
-        emit(move_handler(), slot, at.word);
-}
-
-void Flattener::binary(ValueId id, const Inst& inst) {
-    const ValueId second = inst.args[1];
-    const u16 a = operand(inst.args[0]);
-    const bool with_constant = is_constant(second);
-    const u16 b = with_constant ? u16{0} : operand(second);
-    // A sign extension right behind is part of the handler.
-    Extend extend = Extend::zero;
-    ValueId target = id;
-    if (inst.next != ValueId::none && inst.type != Type::i1 && feeds_only(id, inst.next)) {
-        const Inst& next = (*f_)[inst.next];
-        if (next.op == Op::sext && next.type == Type::i64) {
-            extend = Extend::sign;
-            target = fused_ = inst.next;
-        }
-    }
-    const u16 to = result(target);
-    emit(binary_handler(inst.op, inst.type, with_constant ? Form::constant : Form::word, extend), to, a, b,
-         static_cast<u16>(inst.div_rule()), with_constant ? constant(second) : 0);
-}
-
-void Flattener::conversion(ValueId id, const Inst& inst) {
-    const ValueId source = inst.args[0];
-    const Type from = f_->result_type(source), to = inst.type;
-    const auto compute = [&](Handler handler, u16 a, u16 c = 0, u64 imm = 0) {
-        const u16 word = result(id);
-        emit(handler, word, a, 0, c, imm);
-    };
-    const Handler mask = binary_handler(Op::and_, Type::i64, Form::constant, Extend::zero);
-
-    if (inst.op == Op::pair) {
-        const u16 low = operand(inst.args[0]), high = operand(inst.args[1]);
-        const u16 word = new_temporary(2);
-        emit(move_handler(), word, low);
-        emit(move_handler(), static_cast<u16>(word + 1), high);
-        return settle(id, word);
-    }
-    if (inst.op == Op::low || inst.op == Op::high) {
-        const u16 half = static_cast<u16>(locations_[ir::index(source)].word + (inst.op == Op::high));
-        return settle(id, half);
-    }
-    if (is_constant(source)) {
-        const u64 value = constant(source);
-        Location& at = locations_[ir::index(id)];
-        at.place = Place::constant;
-        switch (inst.op) {
-            case Op::trunc: at.constant = value & ir::type_mask(to); return;
-            case Op::zext: at.constant = value; return;
-            case Op::sext:
-                at.constant = static_cast<u64>(sign_extend(value, ir::bit_width(from))) & ir::type_mask(to);
-                return;
-            default: at.place = Place::nowhere; break;  // floats are words
-        }
-    }
-    switch (inst.op) {
-        case Op::trunc:
-            if (to == Type::i1) return compute(mask, operand(source), 0, 1);
-            return alias(id, source, false);
-        case Op::zext:
-            if (locations_[ir::index(source)].clean && from != Type::i1) return alias(id, source, true);
-            return compute(mask, operand(source), 0, ir::type_mask(from));
-        case Op::sext:
-            return compute(sign_extend_handler(from, to), operand(source),
-                           static_cast<u16>(ir::bit_width(from)), ir::type_mask(to));
-        case Op::bitcast:
-            if (is_narrow_float(to)) return compute(box_handler(to), operand(source));
-            if (is_narrow_float(from)) {
-                const u16 word = clean_operand(source);
-                return compute(mask, word, 0, ir::type_mask(to));
-            }
-            if (is_constant(source)) return compute(move_handler(), operand(source));
-            return alias(id, source, true);
-        case Op::nan_box:
-            if (locations_[ir::index(source)].clean) return alias(id, source, true);
-            return compute(rebox_handler(from), operand(source));
-        case Op::nan_unbox:
-            if (is_constant(source)) return compute(rebox_handler(to), operand(source));
-            return alias(id, source, false);
-        default: KILN_UNREACHABLE();
-    }
-}
-
-void Flattener::floating(ValueId id, const Inst& inst) {
-    const auto shape = ir::info(inst.op).shape;
-    u16 words[3] = {};
-    for (unsigned i = 0; i < ir::arg_count(shape); ++i) words[i] = operand(inst.args[i]);
-    if (inst.op == Op::fcmp || inst.op == Op::fmin || inst.op == Op::fmax) {
-        const Handler handler = inst.op == Op::fcmp ? fp_compare_handler(inst.fp_cond(), inst.type)
-                                                    : fp_min_max_handler(inst.op, inst.type, inst.min_max());
-        const u16 to = result(id);
-        emit(handler, to, words[0], words[1]);
-        return;
-    }
-    const u64 rounding = static_cast<u64>(inst.rounding()) | u64{slot_word(f_->env().layout->rounding)} << 16;
-    Handler handler;
-    if (shape == ir::Shape::convert) {
-        handler = fp_convert_handler(inst.op, f_->result_type(inst.args[0]), inst.type);
-    } else if (inst.op == Op::fround) {
-        handler = fp_round_handler(inst.type);
-        words[2] = static_cast<u16>(inst.exactness());
-    } else {
-        handler = fp_handler(inst.op, inst.type);
-    }
-    const u16 to = result(id);
-    emit_faulting(inst, handler, to, words[0], words[1], words[2], rounding);
-}
-
-void Flattener::memory(ValueId id, const Inst& inst) {
-    const u16 address = operand(inst.args[0]);
-    const bool is_plain = inst.op == Op::load || inst.op == Op::store;
-    if (is_plain && inst.order() != ir::Order::relaxed) {
-        const auto bytes = static_cast<u16>(ir::byte_size(inst.type));
-        emit_faulting(inst, check_aligned_handler(), 0, address, 0, bytes, inst.imm);
-    }
-    if (inst.op == Op::store) {
-        const ValueId value = inst.args[1];
-        const u16 from = is_narrow_float(inst.type) ? clean_operand(value) : operand(value);
-        emit_faulting(inst, store_handler(inst.type, inst.order()), 0, address, from, 0, inst.imm);
-        return;
-    }
-    if (inst.op == Op::load) {
-        Extend extend = Extend::zero;
-        ValueId target = id;
-        if (inst.next != ValueId::none && feeds_only(id, inst.next)) {
-            const Inst& next = (*f_)[inst.next];
-            const bool widens = next.op == Op::sext && next.type == Type::i64 && ir::is_int(inst.type);
-            // A clean zero extension has no cell of its own either, but may have a home.
-            if (widens || (next.op == Op::zext && ir::is_int(inst.type)) ||
-                (next.op == Op::nan_box && is_narrow_float(inst.type))) {
-                extend = widens ? Extend::sign : Extend::zero;
-                target = fused_ = inst.next;
-            }
-        }
-        const u16 to = result(target);
-        emit_faulting(inst, load_handler(inst.type, extend), to, address, 0, 0, inst.imm);
-        return;
-    }
-    if (inst.op == Op::atomic_rmw) {
-        const u16 value = operand(inst.args[1]);
-        const u16 to = result(id);
-        emit_faulting(inst, rmw_handler(inst.rmw(), inst.type), to, address, value, 0, 0);
-        return;
-    }
-    const u16 expected = operand(inst.args[1]), desired = operand(inst.args[2]);
-    const u16 to = new_temporary(inst.type == Type::i128 ? 2 : 1);
-    settle(id, to);
-    emit_faulting(inst, cas_handler(inst.type), to, address, expected, desired, 0);
-}
-
-void Flattener::call(ValueId id, const Inst& inst) {
-    const auto args = f_->values(inst.list);
-    u16 words[2] = {};
-    if (args.size() > 2) return unsupported("a helper takes more than two words");
-    for (std::size_t i = 0; i < args.size(); ++i) words[i] = clean_operand(args[i]);
-    const bool has_result = inst.type != Type::none;
-    const u16 to = has_result ? result(id) : u16{0};
-    emit(call_handler(has_result), to, words[0], words[1], 0,
-         reinterpret_cast<u64>(abi::helper_functions[static_cast<u16>(inst.helper)]));
-}
-
-// ---- Ways on and out ----
-
-void Flattener::exit_direct(const Inst& inst) {
-    emit(exit_direct_handler(), 0, 0, slot_word(f_->env().layout->pc), retired(inst), inst.imm);
-}
-
-void Flattener::leave(abi::ExitReason reason, u64 pc, u16 retired) {
-    emit(leave_handler(reason), 0, 0, slot_word(f_->env().layout->pc), retired, pc);
-}
-
-void Flattener::move_arguments(const ir::Edge& edge) {
-    const auto args = f_->values(edge.args);
-    const auto& params = (*f_)[edge.target].params;
-    // All are read before any parameter is written: the edge may permute them.
-    std::vector<u16> words(args.size());
-    for (std::size_t i = 0; i < args.size(); ++i) {
-        const u16 from = clean_operand(args[i]);
-        words[i] = from;
-        if (args.size() > 1) {
-            words[i] = new_temporary();
-            borrowed_.push_back(words[i]);
-            emit(move_handler(), words[i], from);
-        }
-    }
-    for (std::size_t i = 0; i < args.size(); ++i) {
-        Location& param = locations_[ir::index(params[i])];
-        if (f_->result_type(params[i]) == Type::i128) unsupported("a pair is no block parameter");
-        if (param.place == Place::nowhere) {
-            param.place = Place::word;
-            param.word = new_temporary();
-        }
-        emit(move_handler(), param.word, words[i]);
-    }
-}
-
-void Flattener::jump(ir::EdgeId id) {
-    const ir::Edge& edge = (*f_)[id];
-    move_arguments(edge);
-    if (place_ + 1 < order_.size() && edge.target == order_[place_ + 1]) return;  // falls into it
-    branch_to(edge.target);
-}
-
-void Flattener::branch_to(ir::BlockId target) {
-    if (inlined_[ir::index(target)]) return exit_direct(*bare_exit(target));
-    fixups_.push_back({static_cast<u32>(unit_->cells.size()), target});
-    emit(branch_handler());
-}
-
-void Flattener::br_if(const Inst& inst) {
-    const ir::Edge& taken = (*f_)[inst.edges[0]];
-    const ir::Edge& other = (*f_)[inst.edges[1]];
-    const Inst& test = (*f_)[inst.args[0]];
-    const bool fused = test.op == Op::icmp && test.next != ValueId::none && &(*f_)[test.next] == &inst &&
-                       feeds_only(inst.args[0], test.next);
-    // The side that is a bare way out is executed in place; then the condition must be for that side.
-    const bool swap = fused && bare_exit(taken.target) == nullptr && bare_exit(other.target) != nullptr &&
-                      inlined_[ir::index(other.target)];
-    const ir::EdgeId first = inst.edges[swap ? 1 : 0], second = inst.edges[swap ? 0 : 1];
-    const ir::Edge& first_edge = (*f_)[first];
-    const bool leaves = inlined_[ir::index(first_edge.target)];
-
-    const auto test_cell = [&](auto&& fused_handler, Handler plain) {
-        if (!fused) {
-            const u16 a = operand(inst.args[0]);
-            emit(plain, 0, a);
-            return;
-        }
-        // The conditions come in pairs of opposites.
-        const auto cond = swap ? ir::Cond(static_cast<u8>(test.cond()) ^ 1) : test.cond();
-        const bool with_constant = is_constant(test.args[1]);
-        const u16 a = operand(test.args[0]);
-        const u16 b = with_constant ? u16{0} : operand(test.args[1]);
-        emit(fused_handler(cond, test.type, with_constant ? Form::constant : Form::word), 0, a, b, 0,
-             with_constant ? constant(test.args[1]) : 0);
-    };
-
-    if (leaves) {
-        test_cell(compare_exit_handler, exit_if_handler());
-        exit_direct(*bare_exit(first_edge.target));
-    } else if (first_edge.args.count == 0) {
-        test_cell(compare_branch_handler, branch_if_handler());
-        fixups_.push_back({static_cast<u32>(unit_->cells.size() - 1), first_edge.target});
-    } else {
-        // The values for the target's parameters are moved on a detour behind the other way.
-        test_cell(compare_branch_handler, branch_if_handler());
-        const std::size_t branch = unit_->cells.size() - 1;
-        move_arguments((*f_)[second]);
-        branch_to((*f_)[second].target);
-        detours_.push_back({static_cast<u32>(branch), static_cast<u32>(unit_->cells.size())});
-        return jump(first);
-    }
-    jump(second);
+    Value& v = at(value);
+    const u16 word = at(source).word;
+    v.clean = clean;
+    if (!v.escapes) return settle(value, word);
+    const u16 copy = new_temporary();
+    emit(move_handler(), copy, word);
+    settle(value, copy);
 }
 
 }  // namespace kiln::interp

@@ -7,6 +7,7 @@
 // iterations neither are instructions counted nor does the interpreter poll.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -23,23 +24,35 @@ class Flattener {
     Result<std::unique_ptr<Unit>> flatten(const ir::Function& f);
 
   private:
+    using ValueId = ir::ValueId;
     enum class Place : u8 { nowhere, word, constant };
 
-    /// Where a value is.
-    struct Location {
-        Place place = Place::nowhere;
-        bool clean = true;   ///< integers: the bits above the type are zero; floats: well boxed
-        bool owned = false;  ///< the word is a temporary that ends with this value
-        u16 word = 0;
+    struct Value {
         u64 constant = 0;
+        u32 last = 0;                       ///< position of the last use in its block
+        ValueId neighbour = ValueId::none;  ///< another value that lives in the same slot
+        u16 word = 0;                       ///< where it is
+        u16 home = no_word;                 ///< the slot it may be computed into
+        u16 open_put = no_word;             ///< the slot that the next put is to, while that may become home
+        u8 uses = 0;                        ///< 2: several
+        Place place = Place::nowhere;
+        bool escapes = false;  ///< used in another block
+        bool clean = true;     ///< integers: the bits above the type are zero; floats: well boxed
+        bool owned = false;    ///< the word is a temporary that ends with this value
     };
 
-    /// What the backward walk finds out about a value.
-    struct Use {
-        u32 last = 0;  ///< position of the last use in its block
-        u32 count = 0;
-        bool escapes = false;  ///< used in another block
-        u16 home = no_word;    ///< the state slot it may be computed into
+    /// What goes on at a slot's word; each part means something in its epoch only.
+    struct SlotInfo {
+        u64 put_epoch = 0, living_epoch = 0;
+        ValueId put = ValueId::none;     ///< the value that the next put puts here
+        ValueId living = ValueId::none;  ///< the first of the values that live here
+    };
+
+    struct BlockInfo {
+        u32 first_cell = 0;
+        u32 first_position = 0;
+        bool jumped_to = false;  ///< not by branches only
+        bool in_place = false;   ///< executed in place by all branches to it
     };
 
     struct Fixup {
@@ -48,77 +61,88 @@ class Flattener {
     };
 
     static constexpr u16 no_word = 0xffff;
+    static constexpr u32 first_temporary = abi::temps_begin / 8;
 
-    void analyze(const ir::Function& f);
-    void analyze_block(ir::BlockId block);
+    // flatten.cpp: the backward walk, then the forward one.
+    void analyze();
+    /// `position` is that behind the block's end; the position of its start.
+    u32 analyze_block(ir::BlockId block, u32 position);
+    void open_put(u16 word, ValueId value);
     void block(ir::BlockId block);
-    void instruction(ir::ValueId id);
 
-    void binary(ir::ValueId id, const ir::Inst& inst);
-    void conversion(ir::ValueId id, const ir::Inst& inst);
-    void floating(ir::ValueId id, const ir::Inst& inst);
-    void memory(ir::ValueId id, const ir::Inst& inst);
+    // Where values are.
+    Value& at(ValueId value) { return values_[ir::index(value)]; }
+    const Value& at(ValueId value) const { return values_[ir::index(value)]; }
+    bool is_constant(ValueId value) const { return at(value).place == Place::constant; }
+    u64 constant(ValueId value) const { return at(value).constant; }
+    void set_constant(ValueId value, u64 constant) {
+        at(value).place = Place::constant;
+        at(value).constant = constant;
+    }
+    /// The word that holds `value`: a constant is put into a temporary. A temporary whose last use this is is
+    /// free after the current instruction.
+    u16 operand(ValueId value);
+    /// The same with the bits above the type zero.
+    u16 clean_operand(ValueId value);
+    /// The word to compute `value` into; its location from now on.
+    u16 result(ValueId value);
+    /// Makes `value` mean the same word as `source`, without a cell if it can be.
+    void alias(ValueId value, ValueId source, bool clean);
+    /// Before the slot `word` is written: values that live there move to a temporary.
+    void vacate(u16 word);
+    void settle(ValueId value, u16 word);
+    u16 new_temporary(unsigned words = 1);
+    u16 slot_word(ir::SlotId slot) const { return static_cast<u16>((*f_->env().layout)[slot].offset / 8); }
+    /// Whether the only thing done with `value` is that the instruction after it, `user`, takes it as its
+    /// first operand.
+    bool feeds_only(ValueId value, ValueId user) const;
+    /// The way out of the unit that `block` consists of alone, which a branch can execute in place; else
+    /// null.
+    const ir::Inst* bare_exit(ir::BlockId block) const;
+
+    // flatten_cells.cpp: what is executed.
+    void instruction(ValueId id);
+    void binary(ValueId id, const ir::Inst& inst);
+    void conversion(ValueId id, const ir::Inst& inst);
+    void floating(ValueId id, const ir::Inst& inst);
+    void memory(ValueId id, const ir::Inst& inst);
     void put_state(const ir::Inst& inst);
-    void call(ir::ValueId id, const ir::Inst& inst);
+    void call(ValueId id, const ir::Inst& inst);
     void br_if(const ir::Inst& inst);
     void jump(ir::EdgeId edge);
     void branch_to(ir::BlockId target);
     void move_arguments(const ir::Edge& edge);
     void exit_direct(const ir::Inst& inst);
     void leave(abi::ExitReason reason, u64 pc, u16 retired);
-
     Code& emit(Handler handler, u16 dst = 0, u16 a = 0, u16 b = 0, u16 c = 0, u64 imm = 0);
     /// emit() for a cell that may fault, with its site.
     Code& emit_faulting(const ir::Inst& inst, Handler handler, u16 dst, u16 a, u16 b, u16 c, u64 imm);
     std::size_t site(const ir::Inst& inst);
-
-    /// The word that holds `value`: a constant is put into a temporary.
-    u16 operand(ir::ValueId value);
-    /// The same with the bits above the type zero.
-    u16 clean_operand(ir::ValueId value);
-    /// The word to compute `value` into; its location from now on.
-    u16 result(ir::ValueId value);
-    /// Makes `value` mean the same word as `source`, without a cell if it can be.
-    void alias(ir::ValueId value, ir::ValueId source, bool clean);
-    /// Before the slot `word` is written: values that live there move to temporaries.
-    void vacate(u16 word);
-    void settle(ir::ValueId value, u16 word);
-    void end_uses(const ir::Inst& inst);
-    u16 new_temporary(unsigned words = 1);
-    u16 slot_word(ir::SlotId slot) const;
-    bool is_constant(ir::ValueId value) const {
-        return locations_[ir::index(value)].place == Place::constant;
-    }
-    u64 constant(ir::ValueId value) const { return locations_[ir::index(value)].constant; }
-    /// Whether the only thing done with `value` is that the instruction after it, `user`, takes it as its
-    /// first operand.
-    bool feeds_only(ir::ValueId value, ir::ValueId user) const;
-    /// The way out of the unit that `block` consists of alone, which a branch can execute in place; else
-    /// null.
-    const ir::Inst* bare_exit(ir::BlockId block) const;
     static u16 retired(const ir::Inst& inst);
     void unsupported(const char* what);
 
     const ir::Function* f_ = nullptr;
-    Unit* unit_ = nullptr;
-    std::vector<Location> locations_;
-    std::vector<Use> uses_;
-    std::vector<u32> positions_;
-    std::vector<ir::ValueId> slot_values_;      // values that live in a slot at the moment
-    std::vector<u16> free_;                     // temporaries
-    std::vector<ir::BlockId> order_;            // blocks with cells, each before those it dominates
-    std::vector<u32> block_cells_;              // block → its first cell
-    std::vector<bool> inlined_;                 // block was executed in place by all branches to it
+    u16 pc_word_ = 0;
+    const char* failure_ = nullptr;
+    std::vector<Value> values_;
+    std::vector<BlockInfo> blocks_;
+    std::vector<ir::BlockId> order_;  // blocks with cells, each before those it dominates
+    std::array<SlotInfo, first_temporary> slots_;
+    u64 epoch_ = 0;  // ends where nothing that was known of slots holds any longer
+
+    std::vector<Code> cells_;
+    std::vector<FaultSite> sites_;
+    std::vector<FrameMove> moves_;
     std::vector<Fixup> fixups_;                 // cells that continue at a block
     std::vector<std::pair<u32, u32>> detours_;  // cells that continue at a cell
     std::vector<u32> faulting_cells_;
-    std::vector<u16> borrowed_;  // temporaries that end with the current instruction
-    std::vector<std::pair<ir::SlotId, ir::ValueId>> open_puts_;
+
     std::size_t place_ = 0;  // of the current block in order_
-    u32 position_ = 0;
+    u32 position_ = 0;       // of the current instruction: increasing within a block
     u32 next_temporary_ = 0;
-    ir::ValueId fused_ = ir::ValueId::none;  // already executed with the instruction before it
-    const char* failure_ = nullptr;
+    std::vector<u16> free_;          // temporaries
+    std::vector<u16> borrowed_;      // temporaries that end with the current instruction
+    ValueId fused_ = ValueId::none;  // already executed with the instruction before it
 };
 
 }  // namespace kiln::interp

@@ -12,14 +12,26 @@ abi::ExitReason run(const Code* entry, abi::Context& context) {
     return reason;
 }
 
+std::unique_ptr<Unit> Unit::make(std::span<const Code> cells, std::span<const FaultSite> sites,
+                                 std::span<const FrameMove> moves) {
+    void* const memory =
+        ::operator new(sizeof(Unit) + cells.size_bytes() + sites.size_bytes() + moves.size_bytes());
+    std::unique_ptr<Unit> unit(new (memory) Unit(cells.size(), sites.size(), moves.size()));
+    std::uninitialized_copy(cells.begin(), cells.end(), unit->cells().begin());
+    std::uninitialized_copy(sites.begin(), sites.end(), unit->sites().begin());
+    std::uninitialized_copy(moves.begin(), moves.end(), unit->moves().begin());
+    return unit;
+}
+
 void link(const void* site, const Code* target) {
     u64& linked = static_cast<Code*>(const_cast<void*>(site))->imm2;
     __atomic_store_n(&linked, reinterpret_cast<u64>(target), __ATOMIC_RELEASE);
 }
 
 void forward(Unit& unit, const Code* target) {
-    __atomic_store_n(&unit.cells[0].imm2, reinterpret_cast<u64>(target), __ATOMIC_RELEASE);
-    __atomic_store_n(&unit.cells[1].run, forwarding_entry_handler(), __ATOMIC_RELEASE);
+    const std::span<Code> cells = unit.cells();
+    __atomic_store_n(&cells[0].imm2, reinterpret_cast<u64>(target), __ATOMIC_RELEASE);
+    __atomic_store_n(&cells[1].run, forwarding_entry_handler(), __ATOMIC_RELEASE);
 }
 
 }  // namespace kiln::interp
