@@ -14,9 +14,8 @@ namespace kiln::abi {
 class CodeSource {
   public:
     virtual ~CodeSource() = default;
-    /// The executable bytes at `pc`, as many as are contiguous there (up to some bound of the source's
-    /// choosing, at least to the end of pc's page); empty when `pc` cannot be executed. Stays readable until
-    /// the source is told otherwise.
+    /// The executable bytes at `pc`, as many as are contiguous there up to some bound of the source's
+    /// choosing; empty when `pc` cannot be executed. Stays readable until the source is told otherwise.
     virtual std::span<const u8> fetch(GuestAddr pc) = 0;
     /// Why fetch(pc) is empty.
     virtual FaultKind fetch_fault(GuestAddr pc) = 0;

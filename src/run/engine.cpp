@@ -8,7 +8,6 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/counters.h"
-#include "base/hash.h"
 #include "run/exit_counts.h"
 
 namespace kiln::run {
@@ -59,6 +58,7 @@ Engine::Thread::Thread(Engine& engine, abi::Context& context)
       context_(context),
       jump_cache_(new abi::JumpCacheEntry[abi::jump_cache_entries]),
       translator_(engine.tier_.new_translator()),
+      code_(engine.space_),
       function_(engine.frontend_.env()) {}
 
 Engine::Thread::~Thread() {
@@ -149,6 +149,7 @@ const void* Engine::enter(Thread& thread, u64 pc) {
     while (wanted()) {
         const bool warm = unit != nullptr || options_.warm_after == 0;
         const u64 invalidation = invalidation_;
+        thread.parked_ = true;  // others need not wait for this thread to free units meanwhile
         lock.unlock();
         std::unique_ptr<CachedUnit> made = make(thread, pc, warm);
         if (made == nullptr) return nullptr;
@@ -177,7 +178,8 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm) {
     lift_options.extend &= warm;
     {
         const CountedTime time(Counter::lift_ns);
-        frontend_.lift(thread.function_, GuestAddr(pc), space_, lift_options, lifted);
+        thread.code_.clear();
+        frontend_.lift(thread.function_, GuestAddr(pc), thread.code_, lift_options, lifted);
     }
     if (lifted.fetch_failed) {
         thread.context_.fault = lifted.fault;
@@ -205,7 +207,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm) {
     unit->warm = warm;
     unit->ranges = lifted.ranges;
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
-    unit->hash = code_hash(*unit);
+    unit->hash = thread.code_.hash(unit->ranges);
     count(Counter::code_bytes, unit->code->bytes());
     return unit;
 }
@@ -215,15 +217,6 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm) {
 CachedUnit* Engine::find(u64 pc) const {
     const auto found = units_.find(pc);
     return found == units_.end() ? nullptr : found->second.get();
-}
-
-u64 Engine::code_hash(const CachedUnit& unit) {
-    u64 hash = 0;
-    for (const abi::CodeRange& range : unit.ranges) {
-        const std::span<const u8> bytes = space_.fetch(range.begin);
-        hash = hash_bytes(bytes.first(std::min<std::size_t>(bytes.size(), range.bytes)), hash);
-    }
-    return hash;
 }
 
 CachedUnit* Engine::insert(std::unique_ptr<CachedUnit> made) {
@@ -237,8 +230,10 @@ CachedUnit* Engine::insert(std::unique_ptr<CachedUnit> made) {
             auto& list = units_of_page_[page];
             if (list.empty() || list.back() != &unit) list.push_back(&unit);
         }
-        const auto region = space_.find(range.begin);
-        can_change |= !region || region->shared || (region->prot & PROT_WRITE) != 0;
+        for (GuestAddr end : {range.begin, range.begin + (range.bytes - 1)}) {
+            const auto region = space_.find(end);
+            can_change |= !region || region->shared || (region->prot & PROT_WRITE) != 0;
+        }
     }
     if (can_change) changeable_.push_back(&unit);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
@@ -293,7 +288,7 @@ void Engine::sync_code() {
     ++invalidation_;
     const std::vector<CachedUnit*> candidates = changeable_;
     for (CachedUnit* unit : candidates)
-        if (code_hash(*unit) != unit->hash) {
+        if (CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {
             retire(*unit);
             count(Counter::invalidations);
         }

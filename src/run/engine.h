@@ -15,6 +15,7 @@
 
 #include "abi/frontend.h"
 #include "mem/address_space.h"
+#include "run/code_snapshot.h"
 #include "run/tier.h"
 
 namespace kiln::run {
@@ -80,7 +81,6 @@ class Engine {
     /// Notes that the thread is outside translated code; gives `reason` back.
     abi::ExitReason park(Thread& thread, abi::ExitReason reason);
     std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm);
-    u64 code_hash(const CachedUnit& unit);
 
     CachedUnit* find(u64 pc) const;
     CachedUnit* insert(std::unique_ptr<CachedUnit> made);
@@ -124,6 +124,7 @@ class Engine::Thread {
     abi::Context& context_;
     std::unique_ptr<abi::JumpCacheEntry[]> jump_cache_;
     std::unique_ptr<Translator> translator_;
+    CodeSnapshot code_;
     ir::Function function_;
     abi::Lifted lifted_;
     u64 settled_instructions_ = 0;

@@ -1,0 +1,238 @@
+// One guest thread: control flow, counts, faults, and code that changes.
+#include <gtest/gtest.h>
+
+#include "guest.h"
+
+namespace kiln::test {
+namespace {
+
+using abi::ExitReason;
+using run::EngineOptions;
+
+EngineOptions units_of(u32 instructions, u32 warm_after = 8) {
+    EngineOptions options;
+    options.lift.max_instructions = instructions;
+    options.warm_after = warm_after;
+    return options;
+}
+
+/// a0 = the sum of 1 to a1.
+Assembler sum_loop() {
+    Assembler code(code_at);
+    code.imm(InstId::addi, a0, zero, 0);
+    code.label("loop");
+    code.op(InstId::add, a0, a0, a1);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    return code;
+}
+
+class Counts : public testing::TestWithParam<std::pair<u32, u32>> {};
+
+TEST_P(Counts, LoopIsCountedExactly) {
+    Guest guest(units_of(GetParam().first, GetParam().second));
+    guest.put(sum_loop());
+    Hart hart(guest);
+    hart.state.x[a1] = 1000;
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a0], 500500u);
+    EXPECT_EQ(hart.state.pc, code_at.raw + 20);
+    EXPECT_EQ(hart.state.context.instructions(), 1 + 3 * 1000 + 1);
+}
+
+TEST_P(Counts, CallsAndIndirectJumps) {
+    Guest guest(units_of(GetParam().first, GetParam().second));
+    Assembler code(code_at);
+    // Calls two functions in turn through a register; each returns through ra.
+    code.label("loop");
+    code.op(InstId::xor_, a2, a2, a3);
+    code.imm(InstId::jalr, ra, a2, 0);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    code.label("first");
+    code.imm(InstId::addi, a0, a0, 1);
+    code.imm(InstId::jalr, zero, ra, 0);
+    code.label("second");
+    code.imm(InstId::addi, a0, a0, 100);
+    code.imm(InstId::jalr, zero, ra, 0);
+    guest.put(code);
+    Hart hart(guest);
+    hart.state.x[a1] = 1000;
+    hart.state.x[a2] = code.at("second").raw;
+    hart.state.x[a3] = code.at("first").raw ^ code.at("second").raw;
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a0], 500u * 101);
+    EXPECT_EQ(hart.state.context.instructions(), 6u * 1000 + 1);
+}
+
+/// The fault is in the middle of a unit: what came before is done, what comes after is not, and the faulting
+/// instruction does not count.
+TEST_P(Counts, FaultIsPrecise) {
+    Guest guest(units_of(GetParam().first, GetParam().second));
+    Assembler code(code_at);
+    code.imm(InstId::addi, a0, zero, 7);
+    code.imm(InstId::addi, a2, zero, 8);
+    code.label("access");
+    code.imm(InstId::ld, a0, a1, 16);
+    code.imm(InstId::addi, a2, zero, 9);
+    code.plain(InstId::ecall);
+    guest.put(code);
+    Hart hart(guest);
+    hart.state.x[a1] = 0x300000;
+    ASSERT_EQ(guest.engine->run(*hart.thread), ExitReason::fault);
+    EXPECT_EQ(hart.state.pc, code.at("access").raw);
+    EXPECT_EQ(hart.state.context.fault.address, GuestAddr(0x300010));
+    EXPECT_EQ(hart.state.context.fault.kind, abi::FaultKind::unmapped);
+    EXPECT_EQ(hart.state.x[a0], 7u);
+    EXPECT_EQ(hart.state.x[a2], 8u);
+    EXPECT_EQ(hart.state.context.instructions(), 2u);
+
+    // A handler of the guest would now map the page and go on.
+    guest.map(GuestAddr(0x300000), 4096, PROT_READ);
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a0], 0u);
+    EXPECT_EQ(hart.state.x[a2], 9u);
+    EXPECT_EQ(hart.state.context.instructions(), 5u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Units, Counts,
+                         testing::Values(std::pair{1u, 8u}, std::pair{3u, 8u}, std::pair{64u, 8u},
+                                         std::pair{1u, 0u}, std::pair{3u, 0u}, std::pair{64u, 0u}));
+
+// ---- Code that changes or goes away ----
+
+/// `rounds` calls of a function at `function` that sets a0 to a number.
+void expect_result(Guest& guest, Hart& hart, GuestAddr function, u64 result) {
+    for (int round = 0; round < 20; ++round) {
+        hart.state.pc = function.raw;
+        ASSERT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+        ASSERT_EQ(hart.state.x[a0], result);
+    }
+}
+
+Assembler function_giving(i32 number) {
+    Assembler code(code_at);
+    code.imm(InstId::addi, a0, zero, number);
+    code.plain(InstId::ecall);
+    return code;
+}
+
+TEST(CodeChanges, OtherCodeMappedAtTheSamePlace) {
+    Guest guest;
+    Hart hart(guest);
+    for (i32 number = 1; number < 20; ++number) {
+        ASSERT_EQ(guest.space->unmap(code_at, 0x1000), 0);
+        hart.state.pc = code_at.raw;
+        ASSERT_EQ(guest.engine->run(*hart.thread), ExitReason::fetch_fault);
+        EXPECT_EQ(hart.state.context.fault.address, code_at);
+        EXPECT_EQ(hart.state.context.fault.kind, abi::FaultKind::unmapped);
+        EXPECT_EQ(hart.state.pc, code_at.raw);
+        guest.map(code_at, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC);
+        guest.put(function_giving(number));
+        expect_result(guest, hart, code_at, static_cast<u64>(number));
+    }
+}
+
+/// A loop that has become warm and is linked to itself runs into a page that is not executable any more.
+TEST(CodeChanges, RightsTakenAway) {
+    Guest guest;
+    const GuestAddr far = code_at + 0x2000;
+    Assembler code(code_at), target(far);
+    code.imm(InstId::jalr, ra, a2, 0);
+    code.plain(InstId::ecall);
+    target.imm(InstId::addi, a0, a0, 1);
+    target.imm(InstId::jalr, zero, ra, 0);
+    guest.put(code);
+    guest.put(target, far);
+    Hart hart(guest);
+    for (int round = 0; round < 30; ++round) {
+        hart.state.pc = code_at.raw;
+        hart.state.x[a2] = far.raw;
+        const bool allowed = round % 10 != 9;
+        ASSERT_EQ(guest.space->protect(far, 4096, allowed ? PROT_READ | PROT_EXEC : PROT_READ), 0);
+        if (allowed) {
+            ASSERT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall) << round;
+            continue;
+        }
+        ASSERT_EQ(guest.engine->run(*hart.thread), ExitReason::fetch_fault) << round;
+        EXPECT_EQ(hart.state.pc, far.raw);
+        EXPECT_EQ(hart.state.x[ra], code_at.raw + 4);
+        EXPECT_EQ(hart.state.context.fault.address, far);
+        EXPECT_EQ(hart.state.context.fault.kind, abi::FaultKind::protected_);
+    }
+    EXPECT_EQ(hart.state.x[a0], 27u);
+}
+
+/// The guest stores a new instruction over one that is warm and linked, executes fence.i and then it.
+TEST(CodeChanges, SelfModifyingCodeWithFenceI) {
+    Guest guest;
+    Assembler code(code_at);
+    code.label("loop");
+    code.store(InstId::sw, a2, a3, 0);
+    code.op(InstId::add, a2, a2, a4);  // the same addi with an immediate one greater
+    code.plain(InstId::fence_i);
+    code.jal(zero, "patched");
+    code.label("patched");
+    code.imm(InstId::addi, a0, zero, 0);
+    code.op(InstId::add, a5, a5, a0);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    guest.put(code);
+    Hart hart(guest);
+    constexpr u64 rounds = 500;
+    hart.state.x[a1] = rounds;
+    hart.state.x[a2] = riscv64::encode({.id = InstId::addi, .rd = a0, .imm = 1});
+    hart.state.x[a3] = code.at("patched").raw;
+    hart.state.x[a4] = u64{1} << 20;
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a5], rounds * (rounds + 1) / 2);
+    EXPECT_EQ(hart.state.context.instructions(), 8 * rounds + 1);
+}
+
+/// Only the second page of an instruction that lies across a border can be written.
+TEST(CodeChanges, WrittenBehindAPageBorder) {
+    Guest guest;
+    const GuestAddr border = code_at + 0x1000, begin = border - 2;
+    const u32 addi = riscv64::encode({.id = InstId::addi, .rd = a0, .imm = 1});
+    const u32 rest[] = {riscv64::encode({.id = InstId::fence_i}), riscv64::encode({.id = InstId::ecall})};
+    ASSERT_TRUE(guest.space->write(begin, &addi, 4));
+    ASSERT_TRUE(guest.space->write(begin + 4, rest, sizeof rest));
+    ASSERT_EQ(guest.space->protect(code_at, 0x1000, PROT_READ | PROT_EXEC), 0);
+    Hart hart(guest);
+    expect_result(guest, hart, begin, 1);
+    const u16 upper_half = 2 << 4;
+    ASSERT_TRUE(guest.space->write(border, &upper_half, 2));
+    guest.engine->sync_code();
+    expect_result(guest, hart, begin, 2);
+}
+
+/// Thousands of units in a cache that holds a few: they are flushed again and again, and freed.
+TEST(Cache, TinyCache) {
+    EngineOptions options;
+    options.cache_bytes = 2048;
+    options.warm_after = 2;
+    options.lift.extend = false;
+    Guest guest(options);
+    Assembler code(code_at);
+    code.label("loop");
+    for (int i = 0; i < 200; ++i) {
+        code.imm(InstId::addi, a0, a0, 1);
+        code.jal(zero, "to" + std::to_string(i));
+        code.label("to" + std::to_string(i));
+    }
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    guest.put(code);
+    Hart hart(guest);
+    hart.state.x[a1] = 50;
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a0], 10'000u);
+    EXPECT_EQ(hart.state.context.instructions(), 50u * 402 + 1);
+}
+
+}  // namespace
+}  // namespace kiln::test
