@@ -29,7 +29,8 @@ namespace {
 constexpr const char* usage =
     R"(usage: riscv64_streams [options]
 Compares Kiln with qemu-riscv64 (7.2) on random riscv64 instructions. Exit status 1: they differ.
-  --instructions=N    how many to run, counted once for each input state (1e8 is fine; default 1e6)
+  --instructions=N    how many to run, 1e8 is fine (default 1e6); counted as they stand in the streams, once for each
+                      input state: jumps and faults leave some out, loops repeat more, so that 1.8 times as many run
   --seed=N            of the first program; each program has the next number (default 1)
   --only=STREAM       one stream of the program of --seed
   --self              compare Kiln with itself instead: each instruction alone and not optimized, units as usual,
