@@ -18,6 +18,9 @@ using Memory = std::conditional_t<ir::byte_size(type) == 1, u8,
                                   std::conditional_t<ir::byte_size(type) == 2, u16,
                                                      std::conditional_t<ir::byte_size(type) == 4, u32, u64>>>;
 
+// The host address of a guest address, which may be anything: integers wrap, pointers must not.
+u8* host(u8* memory, u64 address) { return reinterpret_cast<u8*>(reinterpret_cast<u64>(memory) + address); }
+
 KILN_HANDLER(check_aligned) {
     const u64 address = word(state, ip->a) + ip->imm;
     if (address % ip->c != 0) [[unlikely]]
@@ -30,7 +33,7 @@ KILN_HANDLER(load) {
     using U = Memory<type>;
     const u64 address = word(state, ip->a) + ip->imm;
     U value;
-    if (!abi::guest_load(memory + address, value)) [[unlikely]]
+    if (!abi::guest_load(host(memory, address), value)) [[unlikely]]
         return access_fault(ip, state, address);
     if constexpr (is_boxed(type))
         word(state, ip->dst) = value | ~ir::type_mask(type == Type::f16 ? Type::i16 : Type::i32);
@@ -44,7 +47,7 @@ KILN_HANDLER(load) {
 template <Type type, bool fenced>
 KILN_HANDLER(store) {
     const u64 address = word(state, ip->a) + ip->imm;
-    if (!abi::guest_store(memory + address, part<Memory<type>>(state, ip->b))) [[unlikely]]
+    if (!abi::guest_store(host(memory, address), part<Memory<type>>(state, ip->b))) [[unlikely]]
         return access_fault(ip, state, address);
     if constexpr (fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
     KILN_NEXT;
@@ -74,11 +77,12 @@ KILN_HANDLER(atomic_rmw) {
         return misaligned_fault(ip, state, address);
     const U operand = part<U>(state, ip->b);
     U seen;
-    if (!abi::guest_load(memory + address, seen)) [[unlikely]]
+    if (!abi::guest_load(host(memory, address), seen)) [[unlikely]]
         return access_fault(ip, state, address);
     for (U old;;) {
         old = seen;
-        if (!abi::guest_compare_exchange<U>(memory + address, seen, replaced<rmw>(old, operand))) [[unlikely]]
+        if (!abi::guest_compare_exchange<U>(host(memory, address), seen, replaced<rmw>(old, operand)))
+            [[unlikely]]
             return access_fault(ip, state, address);
         if (seen == old) break;
     }
@@ -93,7 +97,7 @@ KILN_HANDLER(atomic_cas) {
     if (address % sizeof(U) != 0) [[unlikely]]
         return misaligned_fault(ip, state, address);
     U seen = part<U>(state, ip->b);
-    if (!abi::guest_compare_exchange<U>(memory + address, seen, part<U>(state, ip->c))) [[unlikely]]
+    if (!abi::guest_compare_exchange<U>(host(memory, address), seen, part<U>(state, ip->c))) [[unlikely]]
         return access_fault(ip, state, address);
     word(state, ip->dst) = seen;
     KILN_NEXT;
@@ -107,7 +111,7 @@ KILN_HANDLER(atomic_cas_pair) {
         return static_cast<u128>(word(state, static_cast<u16>(low + 1))) << 64 | word(state, low);
     };
     u128 seen = pair(ip->b);
-    if (!abi::guest_compare_exchange(memory + address, seen, pair(ip->c))) [[unlikely]]
+    if (!abi::guest_compare_exchange(host(memory, address), seen, pair(ip->c))) [[unlikely]]
         return access_fault(ip, state, address);
     word(state, ip->dst) = static_cast<u64>(seen);
     word(state, static_cast<u16>(ip->dst + 1)) = static_cast<u64>(seen >> 64);
