@@ -169,7 +169,8 @@ Result<GuestAddr> map_signal_return(mem::AddressSpace& memory, const ElfTarget& 
 Result<void> load_interpreter(mem::AddressSpace& memory, const LoadRequest& request, const ElfFile& elf,
                               LoadedProgram& program) {
     const std::string path = request.sysroot.translate(elf.interpreter);
-    auto file = open_program(path, path, -1);
+    const std::string name = request.path + ": its dynamic linker " + path;
+    auto file = open_program(path, name, -1);
     if (!file) {
         Error& error = file.error();
         if (error.code != ENOENT) return tl::unexpected(std::move(error));
@@ -177,9 +178,9 @@ Result<void> load_interpreter(mem::AddressSpace& memory, const LoadRequest& requ
                         std::string(request.target.name) + " C library or name a sysroot that has it (-L)",
                     ENOENT);
     }
-    auto linker = parse_elf(file->get(), path, request.target, memory.limit());
+    auto linker = parse_elf(file->get(), name, request.target, memory.limit());
     if (!linker) return tl::unexpected(std::move(linker.error()));
-    auto bias = map_file(memory, file->get(), *linker, 0, path);
+    auto bias = map_file(memory, file->get(), *linker, 0, name);
     if (!bias) return tl::unexpected(std::move(bias.error()));
     program.interpreter = file->path(path);
     program.interpreter_base = GuestAddr(*bias);
