@@ -188,7 +188,11 @@ void count(const Options& options, Progress& progress, const std::vector<Stream>
         instructions += stream.items.size() * options.shape.inputs;
         for (const Item& item : stream.items) progress.rows.insert(item.inst.id);
     }
-    progress.instructions += instructions;
+    // A sign of life for a person who waits for a long run.
+    constexpr u64 step = 10'000'000;
+    const u64 before = progress.instructions.fetch_add(instructions);
+    if (before / step != (before + instructions) / step)
+        fmt::print(stderr, "{} million instructions\n", (before + instructions) / 1'000'000);
 }
 
 void work(const Options& options, const std::string& directory, Progress& progress) {
