@@ -98,10 +98,13 @@ void Flattener::analyze() {
 }
 
 u32 Flattener::analyze_block(ir::BlockId block, u32 position) {
+    // Locals: the compiler cannot know that the stores below change none of these.
+    const ir::Function& f = *f_;
+    Value* const values = values_.data();
     ++epoch_;
-    for (ValueId id = (*f_)[block].last; id != ValueId::none; id = (*f_)[id].prev) {
-        const Inst& inst = (*f_)[id];
-        Value& own = at(id);
+    for (ValueId id = f[block].last; id != ValueId::none; id = f[id].prev) {
+        const Inst& inst = f[id];
+        Value& own = values[ir::index(id)];
         --position;
 
         // A value may be computed right into the slot it is put to, if nobody looks at the slot in between.
@@ -112,20 +115,20 @@ u32 Flattener::analyze_block(ir::BlockId block, u32 position) {
                 if (passes_on(inst.op)) open_put(own.open_put, inst.args[0]);
             }
         }
-        const ir::Effects& effects = f_->effects(id);
+        const ir::Effects& effects = f.effects(id);
         if (effects.any || effects.may_fault || effects.terminator) ++epoch_;
         if (inst.op == Op::get_state || inst.op == Op::put_state) {
             const u16 word = slot_word(inst.slot);
             slots_[word].put = ValueId::none;
-            if (inst.op == Op::put_state && (*f_)[inst.args[0]].block == block) open_put(word, inst.args[0]);
+            if (inst.op == Op::put_state && f[inst.args[0]].block == block) open_put(word, inst.args[0]);
         }
 
         // Who shares a word with its operand keeps the operand alive.
         const u32 end = may_alias(inst.op) && !own.escapes ? std::max(position, own.last) : position;
-        f_->for_each_use(inst, [&](ValueId v) {
-            Value& used = at(v);
+        f.for_each_use(inst, [&](ValueId v) {
+            Value& used = values[ir::index(v)];
             used.uses = static_cast<u8>(std::min(used.uses + 1, 2));
-            if ((*f_)[v].block == block)
+            if (f[v].block == block)
                 used.last = std::max(used.last, end);
             else
                 used.escapes = true;
