@@ -64,13 +64,18 @@ inline u64 value(Counter counter) {
     return counter_values[static_cast<u8>(counter)].load(std::memory_order_relaxed);
 }
 
-/// Adds the nanoseconds between its construction and its end to a counter.
+/// Whether CountedTime reads the clock: it costs more than the shorter things it measures. Set before the first use.
+inline constinit bool times_are_counted = false;
+
+/// Adds the nanoseconds between its construction and its end to a counter, if times are counted.
 class CountedTime {
   public:
-    explicit CountedTime(Counter counter) : counter_(counter), begin_(now()) {}
+    explicit CountedTime(Counter counter) : counter_(counter), begin_(times_are_counted ? now() : 0) {}
     CountedTime(const CountedTime&) = delete;
     CountedTime& operator=(const CountedTime&) = delete;
-    ~CountedTime() { count(counter_, now() - begin_); }
+    ~CountedTime() {
+        if (times_are_counted) count(counter_, now() - begin_);
+    }
 
     /// Nanoseconds of the monotonic clock.
     static u64 now();

@@ -167,6 +167,7 @@ std::string json_report(const StatsInput& input, const Account& account) {
 
 void start_stats() {
     begin_ns = CountedTime::now();
+    times_are_counted = true;
     begin_pid = getpid();
 }
 

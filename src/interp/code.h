@@ -3,9 +3,10 @@
 // register costs as much as reading a temporary.
 //
 // A word of the context holds a value so:
-//   i1 ... i64   the bits, those above the type zero ("clean") or unspecified; readers of a width read that
-//   width f64          the bits f16, f32     NaN-boxed in 64 bits; an operand that is not boxed reads as the
-//   canonical NaN i128         two words, low first
+//   i1 ... i64   the bits, those above the type zero ("clean") or unspecified; readers of a width read that width
+//   f64          the bits
+//   f16, f32     NaN-boxed in 64 bits; an operand that is not boxed reads as the canonical NaN
+//   i128         two words, low first
 #pragma once
 
 #include <memory>
