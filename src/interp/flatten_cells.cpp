@@ -215,8 +215,17 @@ void Flattener::instruction(ValueId id) {
         case Op::br_if: br_if(inst); break;
         case Op::goto_pc: exit_direct(inst); break;
         case Op::goto_ind: {
-            const u16 a = operand(inst.args[0]);
-            emit(exit_indirect_handler(), 0, a, pc_word_, retired(inst));
+            u16 a = operand(inst.args[0]);
+            u64 mask = ~u64{0};
+            // The mask that most architectures put on a jump's target needs no cell of its own.
+            const Code& before = cells_.back();
+            if (before.run == binary_handler(Op::and_, Type::i64, Form::constant, Extend::zero) &&
+                before.dst == a && feeds_only(inst.args[0], id)) {
+                a = before.a;
+                mask = before.imm;
+                cells_.pop_back();
+            }
+            emit(exit_indirect_handler(), 0, a, pc_word_, retired(inst), mask);
             break;
         }
         case Op::syscall: leave(abi::ExitReason::syscall, inst.imm, retired(inst)); break;

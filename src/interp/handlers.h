@@ -82,7 +82,7 @@ Handler exit_if_handler();
 // Exit cells. c: guest instructions completed by then; b: word of the pc slot.
 // to guest address imm; imm2: the cell to go on at once linked, until then 0
 Handler exit_direct_handler();
-// to the guest address in word a
+// to the guest address that is word a and imm
 Handler exit_indirect_handler();
 // with a reason, at guest address imm
 Handler leave_handler(abi::ExitReason reason);

@@ -37,7 +37,7 @@ KILN_HANDLER(exit_if) {
 KILN_HANDLER(exit_direct) { KILN_TAKE_EXIT(ip); }
 
 KILN_HANDLER(exit_indirect) {
-    const u64 pc = word(state, ip->a);
+    const u64 pc = word(state, ip->a) & ip->imm;
     if (!within_budget(ip, state)) [[unlikely]]
         return leave_for(ip, state, pc, abi::ExitReason::poll);
     abi::Context& context = context_of(state);

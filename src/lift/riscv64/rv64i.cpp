@@ -30,9 +30,10 @@ void jalr(Lifter& l, const Decoded& d) {
     const u64 offset = static_cast<u64>(i64{d.imm});
     if (l.is_known(d.rs1)) return l.jump(GuestAddr((l.known(d.rs1) + offset) & even), d.rd);
     const ValueId base = l.x(d.rs1);
-    const ValueId to = l.with(Op::and_, offset == 0 ? base : l.with(Op::add, base, offset), even);
+    const ValueId sum = offset == 0 ? base : l.with(Op::add, base, offset);
     const GuestAddr return_address = l.next();
     l.set_constant(d.rd, return_address.raw);
+    const ValueId to = l.with(Op::and_, sum, even);  // last: then tiers can make it part of the jump
     // Which jumps push and pop a return-address stack: Unprivileged ISA, 2.5.1. Of a swap (both), the push.
     const Hint hint = is_link(d.rd) ? Hint::call : is_link(d.rs1) ? Hint::ret : Hint::plain;
     l.goto_ind(to, hint, hint == Hint::call ? return_address : GuestAddr());
