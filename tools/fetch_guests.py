@@ -29,7 +29,7 @@ RELEASE = "trixie"
 UNREACHABLE = 75  # EX_TEMPFAIL
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-# What the project itself asks for; tests/system/README.md names the programs each package is there for.
+# What the project itself asks for; tests/system/cases has the programs each package is there for.
 SETS = {
     "run": ["python3-minimal"],
     "bench": ["busybox-static", "bash", "bzip2", "gzip", "libc-bin", "lua5.4", "openssl", "perl", "python3",

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "base/check.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "cli/command.h"
@@ -49,22 +48,6 @@ std::vector<std::string> guest_environment(const Options& options, Dialect diale
     return environment;
 }
 
-run::EngineKind engine_kind(EngineKind kind) {
-    switch (kind) {
-        case EngineKind::interp: return run::EngineKind::interp;
-    }
-    KILN_UNREACHABLE();
-}
-
-run::OptLevel opt_level(OptLevel level) {
-    switch (level) {
-        case OptLevel::none: return run::OptLevel::none;
-        case OptLevel::tier0: return run::OptLevel::tier0;
-        case OptLevel::full: return run::OptLevel::full;
-    }
-    KILN_UNREACHABLE();
-}
-
 user::RunRequest request_for(const Personality& who, const Options& options, Words words) {
     user::RunRequest request;
     request.program = words[0];
@@ -76,8 +59,8 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     if (options.argv0) request.args[0] = *options.argv0;
     request.environment = guest_environment(options, who.dialect, environ);
     request.sysroot = user::choose_sysroot(options.sysroot, std::getenv("QEMU_LD_PREFIX"), who.machine);
-    request.engine.kind = engine_kind(options.engine);
-    request.engine.opt = opt_level(options.opt);
+    request.engine.kind = options.engine;
+    request.engine.opt = options.opt;
     request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
     request.guest_base = options.guest_base;
     request.stack_bytes = options.stack_size.value_or(0);

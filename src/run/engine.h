@@ -14,17 +14,12 @@
 #include <vector>
 
 #include "abi/frontend.h"
+#include "base/options.h"
 #include "mem/address_space.h"
 #include "run/code_snapshot.h"
 #include "run/tier.h"
 
 namespace kiln::run {
-
-enum class EngineKind : u8 {
-    interp,  ///< everything in the interpreter
-};
-
-enum class OptLevel : u8 { none, tier0, full };
 
 struct EngineOptions {
     EngineKind kind = EngineKind::interp;

@@ -51,6 +51,14 @@ void optimize_nothing(ir::Function&) {}
 void optimize_for_tier0(ir::Function& f) { opt::run_pipeline(f, opt::Level::tier0); }
 void optimize_fully(ir::Function& f) { opt::run_pipeline(f, opt::Level::full); }
 
+const Tier& tier_of(EngineKind kind) {
+    static const Interpreter interpreter;
+    switch (kind) {
+        case EngineKind::interp: return interpreter;
+    }
+    KILN_UNREACHABLE();
+}
+
 Optimize passes_of(OptLevel level) {
     switch (level) {
         case OptLevel::none: return optimize_nothing;
@@ -71,8 +79,7 @@ const abi::Frontend& frontend_of(GuestIsa isa) {
 
 std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressSpace& space,
                                     const EngineOptions& options) {
-    static const Interpreter interpreter;
-    return std::make_unique<Engine>(frontend, space, interpreter, passes_of(options.opt), options);
+    return std::make_unique<Engine>(frontend, space, tier_of(options.kind), passes_of(options.opt), options);
 }
 
 }  // namespace kiln::run
