@@ -152,7 +152,7 @@ void report(const Options& options, Oracle& oracle, Progress& progress, u64 seed
         text += fmt::format(" --only={}\n", index) + describe_difference(oracle, small);
         if (!options.elf.empty()) write_file(options.elf, build_program({small}).elf);
     } else {
-        text += "\n  the streams of this program differ in company, but none does alone\n";
+        text += "\n  the streams of this program differ in company, but none was found that does alone\n";
     }
     std::lock_guard guard(progress.lock);
     progress.differences++;
@@ -171,7 +171,7 @@ void examine(const Options& options, Oracle& oracle, Progress& progress, u64 see
     bool found = false;
     for (size_t suspect : suspects) {
         if (progress.differences >= options.differences) return;
-        if (!oracle.differs({streams[suspect]})) continue;
+        if (oracle.agrees({streams[suspect]})) continue;
         found = true;
         report(options, oracle, progress, seed, static_cast<i64>(suspect), &streams[suspect]);
     }
@@ -212,7 +212,7 @@ int work_on_one(const Options& options, const std::string& directory) {
     Oracle oracle(engines(options), directory);
     const std::vector<Stream> streams = program_streams(options, options.seed);
     const size_t index = std::min(static_cast<size_t>(options.only), streams.size() - 1);
-    if (!oracle.differs({streams[index]})) {
+    if (oracle.agrees({streams[index]})) {
         std::puts("no difference");
         return 0;
     }

@@ -79,6 +79,8 @@ Outcome Oracle::run_under(const Engine& engine, size_t expected_bytes) {
     return outcome;
 }
 
+bool Oracle::agrees(const std::vector<Stream>& streams) { return all_agree(run(build_program(streams))); }
+
 bool Oracle::differs(const std::vector<Stream>& streams) {
     const std::vector<Outcome> outcomes = run(build_program(streams));
     return outcomes[0].failure.empty() && !all_agree(outcomes);

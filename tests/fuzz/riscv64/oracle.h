@@ -41,6 +41,9 @@ class Oracle {
     /// One outcome for each engine.
     std::vector<Outcome> run(const Program& program);
 
+    /// Whether all engines run the streams to their end with the same results.
+    bool agrees(const std::vector<Stream>& streams);
+
     /// Whether the reference runs the streams to their end, and another engine does not or disagrees.
     bool differs(const std::vector<Stream>& streams);
 

@@ -29,7 +29,9 @@ struct Runtime {
         u64 pointer, flags, size;
     } stack;
 };
-constexpr u64 signal_stack_bytes = 0x20000;
+/// At an address that no stream makes by chance: with sp at the stack's lowest byte qemu 7.2 takes the stack for in
+/// use and runs out of it, where to the kernel the stack is free.
+constexpr u64 signal_stack = Layout::runtime + Layout::page, signal_stack_bytes = 0x4000;
 constexpr u64 variable(size_t offset) { return Layout::runtime + offset; }
 constexpr u64 current_variable = variable(offsetof(Runtime, current));
 
@@ -183,7 +185,8 @@ Entries emit_runtime(Assembler& as, size_t runs) {
 /// Collects a file's segments, each at a page's border.
 class ElfFile {
   public:
-    void add(u64 address, std::string_view bytes, u64 memory_bytes, u32 flags) {
+    /// Gives the segment's offset in the file.
+    u64 add(u64 address, std::string_view bytes, u64 memory_bytes, u32 flags) {
         contents_.resize((contents_.size() + Layout::page - 1) & ~(Layout::page - 1));
         rows_.push_back({.p_type = PT_LOAD,
                          .p_flags = flags,
@@ -194,6 +197,7 @@ class ElfFile {
                          .p_memsz = memory_bytes,
                          .p_align = Layout::page});
         contents_ += bytes;
+        return rows_.back().p_offset;
     }
     std::string bytes(u64 entry) const {
         Elf64_Ehdr header{};
@@ -275,14 +279,14 @@ Program build_program(const std::vector<Stream>& streams) {
     runtime.current = Layout::blocks;
     // SA_SIGINFO | SA_ONSTACK | SA_NODEFER, as riscv64 numbers them.
     runtime.action = {.handler = entries.handler, .flags = 0x48000004, .mask = 0};
-    runtime.stack = {.pointer = Layout::runtime + Layout::page, .flags = 0, .size = signal_stack_bytes};
+    runtime.stack = {.pointer = signal_stack, .flags = 0, .size = signal_stack_bytes};
 
     std::string page(Layout::page, '\0');
     for (size_t i = 0; i < page.size() - Layout::edge_bytes; i++) page[i] = static_cast<char>(i * 37 + 11);
     ElfFile file;
     file.add(Layout::text, as.bytes(), as.bytes().size(), PF_R | PF_X);
+    program.blocks_offset = file.add(Layout::blocks, blocks, blocks.size(), PF_R | PF_W);
     file.add(Layout::runtime, bytes_of(runtime), Layout::page + signal_stack_bytes, PF_R | PF_W);
-    file.add(Layout::blocks, blocks, blocks.size(), PF_R | PF_W);
     file.add(Layout::read_only, page + page, 2 * page.size(), PF_R);
     file.add(Layout::edge, page, page.size(), PF_R | PF_W);
     program.elf = file.bytes(entries.start);

@@ -15,8 +15,8 @@ namespace kiln::fuzz {
 /// Where the program's parts are.
 struct Layout {
     static constexpr u64 text = 0x10000;
-    static constexpr u64 runtime = 0x800000;      ///< variables and the signal stack
     static constexpr u64 blocks = 0x1000000;      ///< one Block for each run of a stream
+    static constexpr u64 runtime = 0x35a57000;    ///< variables and the signal stack
     static constexpr u64 read_only = 0x40000000;  ///< two pages without write permission
     static constexpr u64 edge = 0x48000000;       ///< the program's last page, nothing is mapped behind it
     static constexpr u64 page = 4096;
@@ -50,6 +50,7 @@ struct RunId {
 
 struct Program {
     std::string elf;
+    u64 blocks_offset = 0;              ///< of the first block in `elf`
     std::vector<RunId> runs;            ///< in the order of the blocks
     std::vector<u64> stream_addresses;  ///< of each stream's first item
 };

@@ -35,7 +35,7 @@ bool is_nop(const Item& item) { return item.inst.raw == nop || item.inst.raw == 
 std::optional<size_t> find_differing_stream(Oracle& oracle, const std::vector<Stream>& streams) {
     size_t begin = 0, end = streams.size();
     const auto part_differs = [&](size_t from, size_t to) {
-        return oracle.differs({streams.begin() + static_cast<std::ptrdiff_t>(from),
+        return !oracle.agrees({streams.begin() + static_cast<std::ptrdiff_t>(from),
                                streams.begin() + static_cast<std::ptrdiff_t>(to)});
     };
     while (end - begin > 1) {

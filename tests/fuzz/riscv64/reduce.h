@@ -8,7 +8,8 @@
 
 namespace kiln::fuzz {
 
-/// One of `streams` that differs when it is run alone; nothing if they differ only in company.
+/// One of `streams` on which the engines do not agree when it is run alone, the reference's failures included;
+/// nothing if that needs company.
 std::optional<size_t> find_differing_stream(Oracle& oracle, const std::vector<Stream>& streams);
 
 /// `stream`, which differs alone, with one input, what is not needed replaced by no-operations of the same

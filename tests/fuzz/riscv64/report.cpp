@@ -48,12 +48,8 @@ u64 value_at(const void* block, size_t offset) {
 
 /// The first block as the program's file holds it.
 Block block_before(const Program& program) {
-    // The file ends with the blocks' pages, then three that are read only and at the edge.
-    const size_t blocks_bytes =
-        (program.runs.size() * sizeof(Block) + Layout::page - 1) & ~(Layout::page - 1);
     Block block;
-    std::memcpy(&block, program.elf.data() + program.elf.size() - 3 * Layout::page - blocks_bytes,
-                sizeof block);
+    std::memcpy(&block, program.elf.data() + program.blocks_offset, sizeof block);
     return block;
 }
 
