@@ -31,6 +31,14 @@ inline U part(u8* state, u16 number) {
     } while (0)
 #define KILN_NEXT KILN_CONTINUE(ip + 1)
 
+/// Ends a handler by entering a unit. Others may make the entry cell a forwarding one at any time.
+#define KILN_ENTER(entry)                                                                                 \
+    do {                                                                                                  \
+        const Code* const entry_cell = (entry);                                                           \
+        [[clang::musttail]] return __atomic_load_n(&entry_cell->run, __ATOMIC_ACQUIRE)(entry_cell, state, \
+                                                                                       memory);           \
+    } while (0)
+
 /// What a handler is declared as, after its template line if any.
 #define KILN_HANDLER(name)                                                                              \
     KILN_HANDLER_CALL abi::ExitReason name([[maybe_unused]] const Code* ip, [[maybe_unused]] u8* state, \
@@ -61,7 +69,7 @@ inline abi::ExitReason leave_for(const Code* exit, u8* state, u64 pc, abi::ExitR
         if (!within_budget(exit_cell, state)) [[unlikely]]                                     \
             return leave_for(exit_cell, state, exit_cell->imm, abi::ExitReason::poll);         \
         if (const u64 linked = __atomic_load_n(&exit_cell->imm2, __ATOMIC_ACQUIRE)) [[likely]] \
-            KILN_CONTINUE(reinterpret_cast<const Code*>(linked));                              \
+            KILN_ENTER(reinterpret_cast<const Code*>(linked));                                 \
         context_of(state).link_site = exit_cell;                                               \
         return leave_for(exit_cell, state, exit_cell->imm, abi::ExitReason::lookup);           \
     } while (0)

@@ -43,7 +43,7 @@ KILN_HANDLER(exit_indirect) {
     abi::Context& context = context_of(state);
     const abi::JumpCacheEntry& cached = context.jump_cache[abi::jump_cache_index(pc)];
     if (cached.pc == pc) [[likely]]
-        KILN_CONTINUE(static_cast<const Code*>(cached.entry));
+        KILN_ENTER(static_cast<const Code*>(cached.entry));
     context.link_site = nullptr;
     return leave_for(ip, state, pc, abi::ExitReason::lookup);
 }
@@ -51,7 +51,7 @@ KILN_HANDLER(exit_indirect) {
 KILN_HANDLER(forwarding_entry) {
     const Code* const header = ip - 1;
     if (const u64 target = __atomic_load_n(&header->imm2, __ATOMIC_ACQUIRE))
-        KILN_CONTINUE(reinterpret_cast<const Code*>(target));
+        KILN_ENTER(reinterpret_cast<const Code*>(target));
     context_of(state).link_site = nullptr;
     return leave_for(header, state, header->imm, abi::ExitReason::lookup);
 }

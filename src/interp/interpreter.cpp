@@ -7,7 +7,8 @@ namespace kiln::interp {
 
 abi::ExitReason run(const Code* entry, abi::Context& context) {
     host_fp::reset_environment();
-    const abi::ExitReason reason = entry->run(entry, reinterpret_cast<u8*>(&context), context.memory);
+    const Handler first = __atomic_load_n(&entry->run, __ATOMIC_ACQUIRE);
+    const abi::ExitReason reason = first(entry, reinterpret_cast<u8*>(&context), context.memory);
     context.fp_flags |= host_fp::read_flags();
     return reason;
 }
