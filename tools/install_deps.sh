@@ -15,6 +15,7 @@ build_packages='
     libexpected-dev
     libfmt-dev
     libstdc++-12-dev
+    libxxhash-dev
     lld-19
     ninja-build
     python3
