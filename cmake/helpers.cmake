@@ -33,5 +33,8 @@ function(kiln_test name)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 300)
     endif()
+    if(KILN_SANITIZE OR KILN_COVERAGE)
+        math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")  # instrumented code is that much slower
+    endif()
     set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
 endfunction()
