@@ -62,6 +62,7 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.engine.kind = options.engine;
     request.engine.opt = options.opt;
     request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
+    request.engine.cache_bytes = options.cache_bytes;
     request.guest_base = options.guest_base;
     request.stack_bytes = options.stack_size.value_or(0);
     request.release = options.release;

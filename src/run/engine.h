@@ -30,7 +30,7 @@ struct EngineOptions {
     /// often, it is made again as `lift` says, and linked. 0: at once.
     u32 warm_after = 8;
     /// Units are flushed when they take more than this, in bytes.
-    std::size_t cache_bytes = std::size_t{64} << 20;
+    std::size_t cache_bytes = std::size_t{256} << 20;
 };
 
 struct CachedUnit;
