@@ -81,7 +81,7 @@ void Flattener::analyze() {
         for (ir::EdgeId e : f_->edges_of(last)) {
             const u32 target = ir::index((*f_)[e].target);
             forward &= target > b;
-            blocks_[target].jumped_to |= last.op == Op::br;
+            blocks_[target].jumped_to |= last.op != Op::br_if;
         }
     }
     // Lifters number blocks as they are executed. Passes may not: then values could be used before the block

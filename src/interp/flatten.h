@@ -109,6 +109,8 @@ class Flattener {
     void put_state(const ir::Inst& inst);
     void call(ValueId id, const ir::Inst& inst);
     void br_if(const ir::Inst& inst);
+    void switch_(const ir::Inst& inst);
+    void search(ir::Type type, u16 a, std::span<const ir::SwitchCase> sorted, std::vector<u32>& missed);
     void jump(ir::EdgeId edge);
     void branch_to(ir::BlockId target);
     void move_arguments(const ir::Edge& edge);
@@ -136,6 +138,7 @@ class Flattener {
     std::vector<Fixup> fixups_;                 // cells that continue at a block
     std::vector<std::pair<u32, u32>> detours_;  // cells that continue at a cell
     std::vector<u32> faulting_cells_;
+    std::vector<std::pair<u32, ir::EdgeId>> case_cells_;  // of a switch: cells that take a way with arguments
 
     std::size_t place_ = 0;  // of the current block in order_
     u32 position_ = 0;       // of the current instruction: increasing within a block

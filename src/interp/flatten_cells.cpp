@@ -213,6 +213,7 @@ void Flattener::instruction(ValueId id) {
 
         case Op::br: jump(inst.edges[0]); break;
         case Op::br_if: br_if(inst); break;
+        case Op::switch_: switch_(inst); break;
         case Op::goto_pc: exit_direct(inst); break;
         case Op::goto_ind: {
             u16 a = operand(inst.args[0]);
@@ -501,6 +502,51 @@ void Flattener::br_if(const Inst& inst) {
         return jump(first);
     }
     jump(second);
+}
+
+void Flattener::switch_(const Inst& inst) {
+    const auto edges = f_->edges_of(inst);
+    const auto values = f_->case_values(inst);
+    std::vector<ir::SwitchCase> sorted;
+    for (std::size_t i = 0; i < values.size(); ++i) sorted.push_back({values[i], edges[i + 1]});
+    std::ranges::sort(sorted, {}, &ir::SwitchCase::value);
+    std::vector<u32> missed;
+    search(inst.type, operand(inst.args[0]), sorted, missed);
+    for (const auto& [cell, edge] : case_cells_) {
+        detours_.push_back({cell, static_cast<u32>(cells_.size())});
+        move_arguments((*f_)[edge]);
+        branch_to((*f_)[edge].target);
+    }
+    case_cells_.clear();
+    for (u32 cell : missed) detours_.push_back({cell, static_cast<u32>(cells_.size())});
+    jump(edges[0]);
+}
+
+/// Binary search down to a few cases, then one after the other. Notes the cells that go on where no case
+/// matches.
+void Flattener::search(Type type, u16 a, std::span<const ir::SwitchCase> sorted, std::vector<u32>& missed) {
+    const auto test = [&](ir::Cond cond, u64 value) {
+        emit(compare_branch_handler(cond, type, Form::constant), 0, a, 0, 0, value);
+        return static_cast<u32>(cells_.size() - 1);
+    };
+    constexpr std::size_t few = 4;
+    if (sorted.size() > few) {
+        const std::size_t half = sorted.size() / 2;
+        const u32 upper = test(ir::Cond::ge_u, sorted[half].value);
+        search(type, a, sorted.first(half), missed);
+        detours_.push_back({upper, static_cast<u32>(cells_.size())});
+        return search(type, a, sorted.subspan(half), missed);
+    }
+    for (const ir::SwitchCase& c : sorted) {
+        const u32 cell = test(ir::Cond::eq, c.value);
+        const ir::Edge& edge = (*f_)[c.edge];
+        if (edge.args.count == 0)
+            fixups_.push_back({cell, edge.target});
+        else
+            case_cells_.push_back({cell, c.edge});
+    }
+    missed.push_back(static_cast<u32>(cells_.size()));
+    emit(branch_handler());
 }
 
 }  // namespace kiln::interp

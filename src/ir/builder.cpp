@@ -127,6 +127,13 @@ void Builder::br_if(ValueId condition, BlockId if_true, BlockId if_false) {
     inst.edges[1] = f_.add_edge(if_false, {});
 }
 
+void Builder::switch_(ValueId value, BlockId otherwise, std::span<const Case> cases) {
+    Inst& inst = make(Op::switch_, type(value), {value});
+    std::vector<SwitchCase> ways;
+    for (const Case& c : cases) ways.push_back({c.value & type_mask(inst.type), f_.add_edge(c.target, {})});
+    inst.ways = f_.add_ways(f_.add_edge(otherwise, {}), ways);
+}
+
 void Builder::goto_pc(GuestAddr target, Hint hint, GuestAddr return_address) {
     Inst& inst = make(Op::goto_pc, Type::none, {}, static_cast<u8>(hint));
     inst.imm = target.raw;

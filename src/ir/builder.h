@@ -49,6 +49,11 @@ class Builder {
 
     void br(BlockId target, std::initializer_list<ValueId> args = {});
     void br_if(ValueId condition, BlockId if_true, BlockId if_false);
+    struct Case {
+        u64 value;
+        BlockId target;
+    };
+    void switch_(ValueId value, BlockId otherwise, std::span<const Case> cases);
     void goto_pc(GuestAddr target, Hint hint = Hint::plain, GuestAddr return_address = {});
     void goto_ind(ValueId target, Hint hint = Hint::plain, GuestAddr return_address = {});
     void syscall(GuestAddr next);

@@ -9,6 +9,8 @@ void Function::clear(GuestAddr entry) {
     insts_.clear();
     block_count_ = 0;
     edges_.clear();
+    way_pool_.clear();
+    case_pool_.clear();
     value_pool_.clear();
     frame_pool_.clear();
     origins_.clear();
@@ -37,6 +39,17 @@ OriginId Function::add_origin(GuestAddr pc) {
 EdgeId Function::add_edge(BlockId target, std::span<const ValueId> args) {
     edges_.push_back({target, add_values(args)});
     return EdgeId(edges_.size() - 1);
+}
+
+Range Function::add_ways(EdgeId otherwise, std::span<const SwitchCase> cases) {
+    const Range range{static_cast<u32>(way_pool_.size()), static_cast<u32>(cases.size() + 1)};
+    way_pool_.push_back(otherwise);
+    case_pool_.push_back(0);
+    for (const SwitchCase& c : cases) {
+        way_pool_.push_back(c.edge);
+        case_pool_.push_back(c.value);
+    }
+    return range;
 }
 
 Range Function::add_values(std::span<const ValueId> values) {

@@ -36,6 +36,12 @@ struct Edge {
     Range args;  ///< in Function::value_pool
 };
 
+/// One case of a switch.
+struct SwitchCase {
+    u64 value;  ///< no bits above the switch's type
+    EdgeId edge;
+};
+
 /// At a faulting instruction or guard: the value that `slot` holds for an observer of the guest,
 /// where the state slot itself is not up to date.
 struct FrameEntry {
@@ -55,6 +61,7 @@ struct Inst {
     OriginId origin = OriginId::none;
     union {
         EdgeId edges[2];  ///< br (the first), br_if
+        Range ways;       ///< switch: its edges, see Function::add_ways
         Range list;       ///< call: its arguments, in Function::value_pool
         Range frame;      ///< faulting instructions and guard: in Function::frame_pool
     };
@@ -105,6 +112,8 @@ class Function {
     ValueId add_param(BlockId block, Type type);
     OriginId add_origin(GuestAddr pc);
     EdgeId add_edge(BlockId target, std::span<const ValueId> args);
+    /// The ways out of a switch: `otherwise` when no case has the operand's value.
+    Range add_ways(EdgeId otherwise, std::span<const SwitchCase> cases);
     Range add_values(std::span<const ValueId> values);
     Range add_frame(std::span<const FrameEntry> entries);
 
@@ -137,11 +146,18 @@ class Function {
         const Inst& inst = (*this)[id];
         return inst.op == Op::call ? env()[inst.helper].effects : info(inst.op).effects;
     }
-    /// The edges out of a block's terminator: 0, 1 or 2.
+    /// The edges out of a block's terminator; of a switch, first the one when no case matches, then those of
+    /// case_values().
     std::span<const EdgeId> edges_of(const Inst& terminator) const {
         if (terminator.op == Op::br_if) return {terminator.edges, 2};
         if (terminator.op == Op::br) return {terminator.edges, 1};
+        if (terminator.op == Op::switch_)
+            return {way_pool_.data() + terminator.ways.begin, terminator.ways.count};
         return {};
+    }
+    /// A switch's values: number i is that of its edge i + 1.
+    std::span<const u64> case_values(const Inst& inst) const {
+        return {case_pool_.data() + inst.ways.begin + 1, inst.ways.count - 1};
     }
     /// Whether `inst` may carry a frame state (Inst::frame).
     static bool has_frame(const Inst& inst) { return info(inst.op).effects.may_fault; }
@@ -176,6 +192,8 @@ class Function {
     std::vector<Block> blocks_;  // the first block_count_ are in use
     u32 block_count_ = 0;
     std::vector<Edge> edges_;
+    std::vector<EdgeId> way_pool_;
+    std::vector<u64> case_pool_;  // beside way_pool_; what stands beside a first way means nothing
     std::vector<ValueId> value_pool_;
     std::vector<FrameEntry> frame_pool_;
     std::vector<GuestAddr> origins_;

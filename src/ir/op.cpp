@@ -18,7 +18,8 @@ constexpr AttrGroup group_named(std::string_view text) {
 }
 
 constexpr bool uses_lists(Shape shape, const Effects& effects) {
-    return shape == Shape::call || shape == Shape::br || shape == Shape::br_if || effects.may_fault;
+    return shape == Shape::call || shape == Shape::br || shape == Shape::br_if || shape == Shape::switch_ ||
+           effects.may_fault;
 }
 
 struct AttrRow {

@@ -96,6 +96,7 @@ enum class Shape : u8 {
     guard,     // %a, imm [slot=%v ...]
     br,        // block(%...)
     br_if,     // %a, block(%...), block(%...)
+    switch_,   // %a, block(%...), value: block(%...), ...   a: of the instruction's type
     goto_pc,   // imm               with Hint call: imm, return address
     goto_ind,  // %a                with Hint call: %a, return address
     leave,     // imm
@@ -169,6 +170,7 @@ constexpr u8 arg_count(Shape s) {
         case Shape::load:
         case Shape::guard:
         case Shape::br_if:
+        case Shape::switch_:
         case Shape::goto_ind: return 1;
         case Shape::binary:
         case Shape::compare:

@@ -94,6 +94,13 @@ class Parser {
         return negative ? 0 - value : value;
     }
 
+    /// A number; a negative one is cut to `type`.
+    u64 constant(Type type) {
+        const bool negative = accept_peek('-');
+        const u64 value = number();
+        return negative ? value & type_mask(type) : value;
+    }
+
     /// %N; the number as written.
     u32 value_number() {
         expect('%');
@@ -258,12 +265,7 @@ class Parser {
             case Shape::param:
             case Shape::nullary:
             case Shape::trap: break;
-            case Shape::imm: {
-                const bool negative = accept_peek('-');
-                inst.imm = number();
-                if (negative) inst.imm &= type_mask(inst.type);
-                break;
-            }
+            case Shape::imm: inst.imm = constant(inst.type); break;
             case Shape::leave: inst.imm = number(); break;
             case Shape::effect:
             case Shape::unary:
@@ -321,6 +323,19 @@ class Parser {
                     e = edge();
                 }
                 break;
+            case Shape::switch_: {
+                inst.args[0] = use();
+                expect(',');
+                const EdgeId otherwise = edge();
+                std::vector<SwitchCase> cases;
+                while (accept(',')) {
+                    const u64 value = constant(inst.type);
+                    expect(':');
+                    cases.push_back({value, edge()});
+                }
+                inst.ways = f_.add_ways(otherwise, cases);
+                break;
+            }
             case Shape::goto_pc:
                 inst.imm = number();
                 return_address(inst);

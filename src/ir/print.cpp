@@ -159,6 +159,14 @@ class Printer {
                 fmt::format_to(out(), " {}, {}, {}", value(inst.args[0]), edge(inst.edges[0]),
                                edge(inst.edges[1]));
                 break;
+            case Shape::switch_: {
+                const auto edges = f_.edges_of(inst);
+                const auto cases = f_.case_values(inst);
+                fmt::format_to(out(), " {}, {}", value(inst.args[0]), edge(edges[0]));
+                for (std::size_t i = 0; i < cases.size(); ++i)
+                    fmt::format_to(out(), ", {:#x}: {}", cases[i], edge(edges[i + 1]));
+                break;
+            }
             case Shape::goto_pc:
                 fmt::format_to(out(), " {:#x}", inst.imm);
                 if (inst.hint() == Hint::call) fmt::format_to(out(), ", {:#x}", inst.imm2);

@@ -13,12 +13,14 @@
 //   b1(%5: i64):
 //     goto_pc.plain 0x10010
 //   b2:
+//     switch.i32 %3, b3, 0x1: b4, 0x5: b1(%0)
 //     ...
 //   }
 //
 // `@pc:` starts the next origin: the lines below it come from the guest instruction there. Origins are
 // counted from 0; `@pc #n:` goes on with origin n. `@none:` says that the lines come from no guest
-// instruction, as at the start of a block. A negative constant is cut to its type. ';' starts a comment.
+// instruction, as at the start of a block. A switch's first way is taken when no case has the value. A
+// negative constant is cut to its type. ';' starts a comment.
 #pragma once
 
 #include <string>

@@ -150,6 +150,7 @@ class Verifier {
             case Shape::call: call(id, inst); break;
             case Shape::guard:
             case Shape::br_if: expect(id, 0, Type::i1); break;
+            case Shape::switch_: switch_(id, inst); break;
             case Shape::goto_ind: expect(id, 0, Type::i64); break;
             case Shape::param:
             case Shape::nullary:
@@ -184,6 +185,17 @@ class Verifier {
             good = is_fp(from) && word(to);
         }
         if (!good) error(id, fmt::format("it cannot convert {} to {}", name(from), name(to)));
+    }
+
+    void switch_(ValueId id, const Inst& inst) {
+        expect(id, 0, inst.type);
+        const auto cases = f_.case_values(inst);
+        std::vector<u64> values(cases.begin(), cases.end());
+        std::ranges::sort(values);
+        if (!values.empty() && (values.back() & ~type_mask(inst.type)))
+            error(id, fmt::format("the case {:#x} is wider than its type", values.back()));
+        if (const auto twice = std::ranges::adjacent_find(values); twice != values.end())
+            error(id, fmt::format("the case {:#x} is there twice", *twice));
     }
 
     void slot(ValueId id, const Inst& inst, Type wanted) {

@@ -10,12 +10,13 @@
 //  5. Operand types are those of the operation's shape (op.h); `trunc`, `zext`, `sext` go the way they say,
 //     `bitcast` keeps the width, `nan_box` makes an i64 from f16 or f32, `nan_unbox` the reverse; conversions
 //     between floats and integers use i32 and i64; rounding attributes of a `fround` are any of theirs.
-//  6. An edge's target exists and gets one value of the right type per parameter.
+//  6. An edge's target exists and gets one value of the right type per parameter. No two cases of a switch
+//     have the same value.
 //  7. A state slot exists and has the instruction's type; a frame entry's value has its slot's type, and a
 //     frame names a slot at most once.
 //  8. A call gives its helper the arguments, and has the type, that the helper's row says.
 //  9. An instruction that may fault, a syscall and a trap have an origin: the guest pc an observer would see.
-// 10. An `iconst` has no bits set above its type's width.
+// 10. An `iconst` and a switch's cases have no bits set above their type's width.
 #pragma once
 
 #include <string>

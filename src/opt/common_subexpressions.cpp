@@ -5,9 +5,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "opt/block_order.h"
 #include "opt/passes.h"
-#include "opt/replacements.h"
+#include "opt/rewriting_walk.h"
 
 namespace kiln::opt {
 
@@ -16,8 +15,7 @@ using namespace ir;
 namespace {
 
 struct Scratch {
-    BlockOrder order;
-    Replacements replacements;
+    RewritingWalk walk;
     std::vector<ValueId> heads;  // bucket → the latest value in it
     std::vector<ValueId> next;   // value → the one before it in its bucket
 };
@@ -48,30 +46,25 @@ bool same(const Function& f, const Inst& a, const Inst& b) {
 
 bool common_subexpressions(Function& f) {
     thread_local Scratch scratch;
-    auto& [order, replacements, heads, next] = scratch;
-    order.compute(f);
-    replacements.start(f);
+    auto& [walk, heads, next] = scratch;
+    walk.start(f);
     heads.assign(std::bit_ceil(std::max(f.value_count(), 16u)), ValueId::none);
     next.resize(f.value_count());
     const u32 mask = static_cast<u32>(heads.size()) - 1;
 
     bool changed = false;
-    for (BlockId block : order.blocks()) {
-        f.for_each(block, [&](ValueId id, Inst& inst) {
-            replacements.rewrite_uses(f, inst);
-            if (!f.effects(id).pure) return;
-            ValueId& head = heads[hash(f, inst) & mask];
-            for (ValueId earlier = head; earlier != ValueId::none; earlier = next[index(earlier)]) {
-                if (!same(f, f[earlier], inst) || !order.dominates(f[earlier].block, block)) continue;
-                replacements.set(id, earlier);
-                f.remove(id);
-                changed = true;
-                return;
-            }
-            next[index(id)] = head;
-            head = id;
-        });
-    }
+    walk.run([&](ValueId id, Inst& inst) {
+        if (!f.effects(id).pure) return;
+        ValueId& head = heads[hash(f, inst) & mask];
+        for (ValueId earlier = head; earlier != ValueId::none; earlier = next[index(earlier)]) {
+            if (!same(f, f[earlier], inst) || !walk.order().dominates(f[earlier].block, inst.block)) continue;
+            walk.replace(id, earlier);
+            changed = true;
+            return;
+        }
+        next[index(id)] = head;
+        head = id;
+    });
     return changed;
 }
 

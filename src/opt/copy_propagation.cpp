@@ -8,10 +8,9 @@
 // besides.
 #include <algorithm>
 
-#include "opt/block_order.h"
 #include "opt/observers.h"
 #include "opt/passes.h"
-#include "opt/replacements.h"
+#include "opt/rewriting_walk.h"
 
 namespace kiln::opt {
 
@@ -22,8 +21,7 @@ namespace {
 enum class AcrossBlocks { constants, everything };
 
 struct Scratch {
-    BlockOrder order;
-    Replacements replacements;
+    RewritingWalk walk;
     std::vector<ValueId> carried_at_end;  // [block × slots + slot]: what the slot holds, for the next block
     std::vector<ValueId> local;           // slot → what it holds, for this block alone
 };
@@ -89,36 +87,33 @@ bool propagate_parameters(Function& f) {
 
 bool propagate(Function& f, AcrossBlocks across) {
     thread_local Scratch scratch;
-    auto& [order, replacements, carried_at_end, local] = scratch;
-    order.compute(f);
+    auto& [walk, carried_at_end, local] = scratch;
+    walk.start(f);
     bool changed = has_parameters(f) && propagate_parameters(f);
 
-    replacements.start(f);
     const bool everything = across == AcrossBlocks::everything;
     const std::size_t slots = f.env().layout->slots.size();
     carried_at_end.resize(slots * f.block_count());
     local.resize(slots);
-    for (BlockId block : order.blocks()) {
+    for (BlockId block : walk.order().blocks()) {
         // What the slots hold, and the part of that which goes on into the next block.
         ValueId* const carried = carried_at_end.data() + slots * index(block);
         ValueId* const known = everything ? carried : local.data();
-        const BlockId before = order.sole_predecessor(block);
+        const BlockId before = walk.order().sole_predecessor(block);
         if (before == BlockId::none)
             std::fill_n(carried, slots, ValueId::none);
         else
             std::copy_n(carried_at_end.data() + slots * index(before), slots, carried);
         if (!everything) std::copy_n(carried, slots, known);
 
-        f.for_each(block, [&](ValueId id, Inst& inst) {
-            replacements.rewrite_uses(f, inst);
+        walk.block(block, [&](ValueId id, Inst& inst) {
             if (inst.op == Op::get_state) {
                 ValueId& content = known[static_cast<u16>(inst.slot)];
                 if (content == ValueId::none) {
                     content = id;
                     return;
                 }
-                replacements.set(id, content);
-                f.remove(id);
+                walk.replace(id, content);
                 changed = true;
             } else if (inst.op == Op::put_state) {
                 const ValueId value = inst.args[0];

@@ -35,7 +35,7 @@ bool mark_uses(Function& f, Inst& inst, std::vector<u8>& used) {
         f.for_each_use(inst, mark);
         return changed;
     }
-    if (inst.op == Op::br_if) mark(inst.args[0]);
+    for (unsigned i = 0; i < info(inst.op).args; ++i) mark(inst.args[i]);
     for (EdgeId e : edges) {
         const auto args = f.values(f[e].args);
         const auto& params = f[f[e].target].params;

@@ -1,10 +1,10 @@
 // Constants and identities over the whole function, in one forward walk. What one value becomes is
 // simplify.h's; here are the instructions that are not values: addresses, branches, guards and jumps.
+#include <algorithm>
 #include <utility>
 
-#include "opt/block_order.h"
 #include "opt/passes.h"
-#include "opt/replacements.h"
+#include "opt/rewriting_walk.h"
 #include "opt/simplify.h"
 
 namespace kiln::opt {
@@ -14,8 +14,7 @@ using namespace ir;
 namespace {
 
 struct Scratch {
-    BlockOrder order;
-    Replacements replacements;
+    RewritingWalk walk;
     Simplifier simplifier;
 };
 
@@ -34,6 +33,7 @@ bool fold_address(Function& f, Inst& inst, Simplifier& simplifier) {
 
 void become_br(Inst& inst, EdgeId edge) {
     inst.op = Op::br;
+    inst.type = Type::none;
     inst.args[0] = ValueId::none;
     inst.edges[0] = edge;
     inst.edges[1] = EdgeId::none;
@@ -59,6 +59,20 @@ bool fold_br_if(Function& f, Inst& inst, Simplifier& simplifier) {
     return false;
 }
 
+bool fold_switch(const Function& f, Inst& inst, Simplifier& simplifier) {
+    const auto edges = f.edges_of(inst);
+    const auto cases = f.case_values(inst);
+    if (const u64* c = simplifier.constant(inst.args[0])) {
+        const auto found = std::ranges::find(cases, *c);
+        become_br(inst, found == cases.end() ? edges[0] : edges[1 + (found - cases.begin())]);
+        return true;
+    }
+    const bool one_way = std::ranges::all_of(
+        edges, [&](EdgeId e) { return f[e].target == f[edges[0]].target && f[e].args.count == 0; });
+    if (one_way) become_br(inst, edges[0]);
+    return one_way;
+}
+
 bool fold_goto_ind(Inst& inst, Simplifier& simplifier) {
     const u64* target = simplifier.constant(inst.args[0]);
     if (!target) return false;
@@ -72,35 +86,32 @@ bool fold_goto_ind(Inst& inst, Simplifier& simplifier) {
 
 bool fold(Function& f) {
     thread_local Scratch scratch;
-    auto& [order, replacements, simplifier] = scratch;
-    order.compute(f);
+    auto& [walk, simplifier] = scratch;
+    walk.start(f);
     simplifier.start(f);
-    replacements.start(f);
 
     bool changed = false;
-    for (BlockId block : order.blocks()) {
-        f.for_each(block, [&](ValueId id, Inst& inst) {
-            replacements.rewrite_uses(f, inst);
-            if (inst.op == Op::load || inst.op == Op::store) {
-                changed |= fold_address(f, inst, simplifier);
-            } else if (inst.op == Op::br_if) {
-                changed |= fold_br_if(f, inst, simplifier);
-            } else if (inst.op == Op::goto_ind) {
-                changed |= fold_goto_ind(inst, simplifier);
-            } else if (inst.op == Op::guard) {
-                if (!simplifier.is_constant(inst.args[0], 1)) return;
-                f.remove(id);
-                changed = true;
-            } else if (info(inst.op).effects.pure) {
-                const ValueId value = simplifier.simplify(id);  // may move the instructions: inst is stale
-                if (value == id) return;
-                simplifier.transfer_uses(id, value);
-                replacements.set(id, value);
-                f.remove(id);
-                changed = true;
-            }
-        });
-    }
+    walk.run([&](ValueId id, Inst& inst) {
+        if (inst.op == Op::load || inst.op == Op::store) {
+            changed |= fold_address(f, inst, simplifier);
+        } else if (inst.op == Op::br_if) {
+            changed |= fold_br_if(f, inst, simplifier);
+        } else if (inst.op == Op::switch_) {
+            changed |= fold_switch(f, inst, simplifier);
+        } else if (inst.op == Op::goto_ind) {
+            changed |= fold_goto_ind(inst, simplifier);
+        } else if (inst.op == Op::guard) {
+            if (!simplifier.is_constant(inst.args[0], 1)) return;
+            f.remove(id);
+            changed = true;
+        } else if (info(inst.op).effects.pure) {
+            const ValueId value = simplifier.simplify(id);  // may move the instructions: inst is stale
+            if (value == id) return;
+            simplifier.transfer_uses(id, value);
+            walk.replace(id, value);
+            changed = true;
+        }
+    });
     return changed || simplifier.changed();
 }
 

@@ -150,6 +150,7 @@ ValueId Simplifier::simplify(ValueId id) {
         case Shape::guard:
         case Shape::br:
         case Shape::br_if:
+        case Shape::switch_:
         case Shape::goto_pc:
         case Shape::goto_ind:
         case Shape::leave:

@@ -3,6 +3,7 @@
 // behind.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "ir/builder.h"
@@ -375,6 +376,35 @@ b0:
     EXPECT_EQ(outcome.reason, ExitReason::illegal);
     EXPECT_EQ(pc(outcome), 0x10000u);
     EXPECT_EQ(outcome.instructions, 0u);
+}
+
+/// As many cases as need a search and some of them next to each other; every one, and what lies between.
+TEST(Switch, TakesTheCaseOfItsValue) {
+    constexpr u64 values[] = {0x80, 0, 1, 2, 3, 0xff, 0x40, 0x7f, 0x20};
+    Function f(riscv64::env);
+    f.clear(GuestAddr(0x10000));
+    Builder b(f);
+    const BlockId entry = f.add_block(), otherwise = f.add_block();
+    std::vector<Builder::Case> cases;
+    for (u64 v : values) cases.push_back({v, f.add_block()});
+    b.at(entry);
+    b.origin(GuestAddr(0x10000));
+    b.switch_(b.convert(Op::trunc, Type::i8, b.get_state(riscv64::x_slot(5))), otherwise, cases);
+    b.at(otherwise);
+    b.goto_pc(GuestAddr(0x20000));
+    for (const Builder::Case& c : cases) {
+        b.at(c.target);
+        b.goto_pc(GuestAddr(0x30000 + c.value));
+    }
+    ASSERT_TRUE(verify(f)) << verify(f).error().message;
+    irtool::Runner runner;
+    for (u64 x = 0; x < 256; ++x) {
+        irtool::GuestState initial;
+        initial.slots[static_cast<u16>(riscv64::x_slot(5))] = x | 0xabcd00;
+        const auto outcome = runner.run(f, initial);
+        ASSERT_TRUE(outcome) << outcome.error().message;
+        EXPECT_EQ(pc(*outcome), std::ranges::find(values, x) != std::end(values) ? 0x30000 + x : 0x20000u);
+    }
 }
 
 /// 1/3 raises inexact; the guest reads 1, then sets all flags and clears them again.

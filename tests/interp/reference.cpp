@@ -57,6 +57,8 @@ class Evaluator {
                     taken = inst.edges[0];
                 else if (inst.op == Op::br_if)
                     taken = inst.edges[arg(inst, 0) != 0 ? 0 : 1];
+                else if (inst.op == Op::switch_)
+                    taken = case_of(inst);
                 else
                     step(id, inst);
             }
@@ -75,6 +77,13 @@ class Evaluator {
     u64 arg(const Inst& inst, unsigned i) { return static_cast<u64>(value(inst.args[i])); }
     Type arg_type(const Inst& inst) { return f_.result_type(inst.args[0]); }
     u64& slot(SlotId id) { return outcome_.state.slots[static_cast<u16>(id)]; }
+
+    EdgeId case_of(const Inst& inst) {
+        const auto values = f_.case_values(inst);
+        for (std::size_t i = 0; i < values.size(); ++i)
+            if (values[i] == arg(inst, 0)) return f_.edges_of(inst)[i + 1];
+        return f_.edges_of(inst)[0];
+    }
 
     void leave(ExitReason reason, const Inst& inst, u64 pc, bool completed) {
         done_ = true;

@@ -85,6 +85,24 @@ class IrtoolTest(unittest.TestCase):
             self.assertNotIn(gone, out.stdout)
         self.assertEqual(irtool("reduce", str(self.file), "--test=grep -q no-such-text {}").returncode, 1)
 
+    def test_reduce_drops_cases(self):
+        self.file.write_text("""function rv64 0x10000 {
+b0:
+@0x10000:
+  %0 = get_state.i64 x5
+  switch.i64 %0, b1, 1: b2, 2: b3, 3: b3
+b1:
+  goto_pc.plain 0x20000
+b2:
+  goto_pc.plain 0x20004
+b3:
+  switch.i64 %0, b1, 7: b2
+}
+""")
+        out = irtool("reduce", str(self.file), "--test=grep -q 'switch.*0x2: b' {}")
+        self.assertRegex(out.stdout, r"(?m)^  switch.i64 %0, b1, 0x2: b[12]$")
+        self.assertEqual(out.stdout.count("switch"), 1)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -65,6 +65,11 @@ TEST(Text, EveryOperationRoundTrips) {
                     if (row.shape == Shape::call) inst.list = f.add_values({&v, 1});
                     if (row.shape == Shape::br || row.shape == Shape::br_if)
                         for (EdgeId& e : inst.edges) e = f.add_edge(other, {&v, 1});
+                    if (row.shape == Shape::switch_) {
+                        const SwitchCase cases[] = {{0x7f, f.add_edge(other, {})},
+                                                    {0, f.add_edge(other, {&v, 1})}};
+                        inst.ways = f.add_ways(f.add_edge(other, {&v, 1}), std::span(cases).first(made % 3));
+                    }
                     if (Function::has_frame(inst)) {
                         const FrameEntry entries[] = {{SlotId(1), v}, {SlotId(2), v}};
                         inst.frame = f.add_frame(std::span(entries).first(made % 3));

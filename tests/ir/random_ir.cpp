@@ -1,5 +1,6 @@
 #include "random_ir.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "abi/helpers.h"
@@ -70,11 +71,26 @@ class Generator {
     /// Ways to the next block, so that each is reached, and to a later one.
     void edges(BlockId near, BlockId far) {
         if (near == far || chance(30)) return branch(near);
+        if (chance(30)) return switch_(near, far);
         Inst inst(Op::br_if);
         inst.args[0] = value(Type::i1);
         inst.edges[0] = edge(near);
         inst.edges[1] = edge(far);
         if (chance(50)) std::swap(inst.edges[0], inst.edges[1]);
+        inst.origin = origin();
+        f_.append(builder_.block(), inst);
+    }
+
+    /// Small numbers are frequent in states, so cases are met.
+    void switch_(BlockId near, BlockId far) {
+        constexpr Type types[] = {Type::i8, Type::i16, Type::i32, Type::i64};
+        Inst inst(Op::switch_, types[pick(4)]);
+        inst.args[0] = value(inst.type);
+        std::vector<SwitchCase> cases;
+        const u64 step = chance(50) ? 1 : type_mask(inst.type) / 11;
+        for (u32 n = pick(12), i = 0; i < n; ++i) cases.push_back({i * step, edge(chance(50) ? near : far)});
+        std::ranges::shuffle(cases, random_);
+        inst.ways = f_.add_ways(edge(chance(50) ? near : far), cases);
         inst.origin = origin();
         f_.append(builder_.block(), inst);
     }
@@ -269,6 +285,7 @@ class Generator {
             case Shape::param:
             case Shape::br:
             case Shape::br_if:
+            case Shape::switch_:
             case Shape::goto_pc:
             case Shape::goto_ind:
             case Shape::leave:

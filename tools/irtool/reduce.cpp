@@ -74,16 +74,42 @@ class Reducer {
                 f.remove(f[BlockId(b)].last);
                 f.append(BlockId(b), leave);
             });
-            for (unsigned way : {0, 1}) {
-                if (end(best_).op != Op::br_if) break;
+            // What is kept may have fewer blocks, and this one another number: then it has its turn again.
+            const auto ways = [&] {
+                if (b >= best_.block_count() || end(best_).op == Op::br) return std::size_t{0};
+                return best_.edges_of(end(best_)).size();
+            };
+            for (std::size_t way = 0; way < ways(); ++way) {
                 smaller |= attempt([&](Function& f) {
-                    Inst& branch = end(f);
-                    branch.edges[0] = branch.edges[way];
+                    Inst branch(Op::br);
+                    branch.origin = end(f).origin;
+                    branch.edges[0] = f.edges_of(end(f))[way];
                     branch.edges[1] = EdgeId::none;
-                    branch.args[0] = ValueId::none;
-                    branch.op = Op::br;
+                    f.remove(f[BlockId(b)].last);
+                    f.append(BlockId(b), branch);
                 });
             }
+            smaller |= fewer_cases(BlockId(b));
+        }
+        return smaller;
+    }
+
+    bool fewer_cases(BlockId b) {
+        bool smaller = false;
+        const auto count = [&] {
+            if (index(b) >= best_.block_count()) return std::size_t{0};
+            const Inst& inst = best_[best_[b].last];
+            return inst.op == Op::switch_ ? best_.case_values(inst).size() : std::size_t{0};
+        };
+        for (std::size_t gone = count(); gone-- > 0;) {
+            if (gone >= count()) continue;
+            smaller |= attempt([&](Function& f) {
+                Inst& inst = f[f[b].last];
+                std::vector<SwitchCase> kept;
+                for (std::size_t i = 0; i < f.case_values(inst).size(); ++i)
+                    if (i != gone) kept.push_back({f.case_values(inst)[i], f.edges_of(inst)[i + 1]});
+                inst.ways = f.add_ways(f.edges_of(inst)[0], kept);
+            });
         }
         return smaller;
     }
