@@ -1,7 +1,5 @@
 #include "run/engine.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstdio>
 
@@ -16,24 +14,7 @@ namespace {
 /// Guest instructions between polls that nobody asked for: they only keep the count from overflowing.
 constexpr i64 budget = i64{1} << 40;
 
-constexpr u64 page_of(GuestAddr address) { return address.raw / mem::page_bytes; }
-
 }  // namespace
-
-/// A unit with what the engine knows of it.
-struct CachedUnit {
-    u64 pc = 0;
-    std::unique_ptr<TierCode> code;
-    std::vector<abi::CodeRange> ranges;
-    u64 hash = 0;       ///< of the guest bytes it was made from
-    bool warm = false;  ///< lifted as LiftOptions say, and may be linked; else a basic block, always entered
-                        ///< by enter()
-    u32 entries = 0;    ///< while cold: how often it was entered
-
-    std::size_t bytes() const {
-        return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);
-    }
-};
 
 Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tier& tier, Optimize optimize,
                const EngineOptions& options)
@@ -42,7 +23,8 @@ Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Ti
       tier_(tier),
       optimize_(optimize),
       options_(options),
-      pc_slot_(frontend.env().layout->pc) {
+      pc_slot_(frontend.env().layout->pc),
+      code_pages_(space) {
     space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
 }
 
@@ -224,18 +206,7 @@ CachedUnit* Engine::insert(std::unique_ptr<CachedUnit> made) {
     CachedUnit& unit = *made;
     bytes_ += unit.bytes();
     units_[unit.pc] = std::move(made);
-    bool can_change = false;
-    for (const abi::CodeRange& range : unit.ranges) {
-        for (u64 page = page_of(range.begin); page <= page_of(range.begin + (range.bytes - 1)); ++page) {
-            auto& list = units_of_page_[page];
-            if (list.empty() || list.back() != &unit) list.push_back(&unit);
-        }
-        for (GuestAddr end : {range.begin, range.begin + (range.bytes - 1)}) {
-            const auto region = space_.find(end);
-            can_change |= !region || region->shared || (region->prot & PROT_WRITE) != 0;
-        }
-    }
-    if (can_change) changeable_.push_back(&unit);
+    code_pages_.add(unit);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
         for (const auto& predecessor : old->second) predecessor->code->forward(unit.code->entry());
     return &unit;
@@ -243,11 +214,7 @@ CachedUnit* Engine::insert(std::unique_ptr<CachedUnit> made) {
 
 void Engine::retire(CachedUnit& unit) {
     unit.code->forward(nullptr);
-    for (const abi::CodeRange& range : unit.ranges)
-        for (u64 page = page_of(range.begin); page <= page_of(range.begin + (range.bytes - 1)); ++page)
-            if (const auto list = units_of_page_.find(page); list != units_of_page_.end())
-                std::erase(list->second, &unit);
-    std::erase(changeable_, &unit);
+    code_pages_.remove(unit);
     // Those it replaced forward to it: they must find its successor by a lookup now.
     auto& predecessors = retired_[unit.pc];
     for (const auto& predecessor : predecessors) predecessor->code->forward(nullptr);
@@ -256,42 +223,28 @@ void Engine::retire(CachedUnit& unit) {
     units_.erase(self);
 }
 
+void Engine::retire(const std::vector<CachedUnit*>& units) {
+    for (CachedUnit* unit : units) retire(*unit);
+    count(Counter::invalidations, units.size());
+}
+
 void Engine::invalidate(GuestAddr begin, u64 bytes) {
     if (bytes == 0) return;
     const std::lock_guard lock(mutex_);
     ++invalidation_;
-    const auto overlaps = [&](const abi::CodeRange& range) {
-        return range.begin.raw < begin.raw + bytes && begin.raw < range.begin.raw + range.bytes;
-    };
-    std::vector<CachedUnit*> hit;
-    const auto collect = [&](const std::vector<CachedUnit*>& list) {
-        for (CachedUnit* unit : list)
-            if (std::any_of(unit->ranges.begin(), unit->ranges.end(), overlaps)) hit.push_back(unit);
-    };
-    const u64 first = page_of(begin), last = page_of(begin + (bytes - 1));
-    if (last - first < units_of_page_.size()) {
-        for (u64 page = first; page <= last; ++page)
-            if (const auto list = units_of_page_.find(page); list != units_of_page_.end())
-                collect(list->second);
-    } else {
-        for (const auto& [page, list] : units_of_page_)
-            if (page >= first && page <= last) collect(list);
-    }
-    std::sort(hit.begin(), hit.end());
-    hit.erase(std::unique(hit.begin(), hit.end()), hit.end());
-    for (CachedUnit* unit : hit) retire(*unit);
-    count(Counter::invalidations, hit.size());
+    retire(code_pages_.in(begin, bytes));
 }
 
 void Engine::sync_code() {
     const std::lock_guard lock(mutex_);
     ++invalidation_;
-    const std::vector<CachedUnit*> candidates = changeable_;
-    for (CachedUnit* unit : candidates)
-        if (CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {
-            retire(*unit);
-            count(Counter::invalidations);
-        }
+    retire(code_pages_.changed());
+}
+
+void Engine::sync_code(GuestAddr begin, u64 bytes) {
+    const std::lock_guard lock(mutex_);
+    ++invalidation_;
+    retire(code_pages_.changed(begin, bytes));
 }
 
 void Engine::flush() {
@@ -305,8 +258,7 @@ void Engine::flush() {
         for (auto& unit : list) bury(std::move(unit));
     units_.clear();
     retired_.clear();
-    units_of_page_.clear();
-    changeable_.clear();
+    code_pages_.clear();
     bytes_ = 0;
     free_old_generations();
 }

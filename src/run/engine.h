@@ -16,6 +16,8 @@
 #include "abi/frontend.h"
 #include "base/options.h"
 #include "mem/address_space.h"
+#include "run/cached_unit.h"
+#include "run/code_pages.h"
 #include "run/code_snapshot.h"
 #include "run/tier.h"
 
@@ -32,8 +34,6 @@ struct EngineOptions {
     /// Units are flushed when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
 };
-
-struct CachedUnit;
 
 class Engine {
   public:
@@ -59,6 +59,8 @@ class Engine {
     /// Code may have been written since: units whose bytes are no longer those they were made from are not
     /// entered from now on. Any thread.
     void sync_code();
+    /// The same for what was written to this range, under any address; an empty range means all memory.
+    void sync_code(GuestAddr begin, u64 bytes);
 
     /// Keeps every other thread out of the engine's tables while held: held over fork, the child's are whole.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
@@ -80,6 +82,8 @@ class Engine {
     CachedUnit* find(u64 pc) const;
     CachedUnit* insert(std::unique_ptr<CachedUnit> made);
     void retire(CachedUnit& unit);
+    /// The same for each, because its guest code changed or went away.
+    void retire(const std::vector<CachedUnit*>& units);
     void flush();
     void free_old_generations();
     /// Makes the thread forget what it knows of older generations.
@@ -94,9 +98,8 @@ class Engine {
 
     std::mutex mutex_;                                                           // guards everything below
     std::unordered_map<u64, std::unique_ptr<CachedUnit>> units_;                 // by pc
-    std::unordered_map<u64, std::vector<CachedUnit*>> units_of_page_;            // by guest page number
     std::unordered_map<u64, std::vector<std::unique_ptr<CachedUnit>>> retired_;  // by pc
-    std::vector<CachedUnit*> changeable_;  // made from code that can be written without a system call
+    CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
     std::vector<Thread*> threads_;
     std::size_t bytes_ = 0;  // of live and retired units

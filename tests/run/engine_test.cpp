@@ -1,6 +1,9 @@
 // One guest thread: control flow, counts, faults, and code that changes.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include "base/counters.h"
 #include "guest.h"
 
 namespace kiln::test {
@@ -207,6 +210,54 @@ TEST(CodeChanges, WrittenBehindAPageBorder) {
     ASSERT_TRUE(guest.space->write(border, &upper_half, 2));
     guest.engine->sync_code();
     expect_result(guest, hart, begin, 2);
+}
+
+/// A compiler in the guest writes through one address, runs at another, and names either when it is done.
+TEST(CodeChanges, WrittenThroughAnAlias) {
+    Guest guest;
+    constexpr GuestAddr run_at{0x400000}, write_at{0x500000};
+    const int file = memfd_create("code", 0);
+    ASSERT_EQ(ftruncate(file, 4096), 0);
+    const auto map = [&](GuestAddr at, int prot) {
+        return guest.space->map(at, 4096, prot, MAP_SHARED | MAP_FIXED, file, 0);
+    };
+    ASSERT_EQ(map(run_at, PROT_READ | PROT_EXEC), static_cast<i64>(run_at.raw));
+    ASSERT_EQ(map(write_at, PROT_READ | PROT_WRITE), static_cast<i64>(write_at.raw));
+    close(file);
+    Hart hart(guest);
+    for (i32 number = 0; number < 20; ++number) {
+        guest.put(function_giving(number), write_at);
+        guest.engine->sync_code(number % 2 == 0 ? run_at : write_at, 8);
+        expect_result(guest, hart, run_at, static_cast<u64>(number));
+    }
+}
+
+/// What it costs to say that one function was written does not depend on how much code there is; to say that
+/// anything was, not on the number of its units.
+TEST(CodeChanges, LookingAgainIsBounded) {
+    Guest guest;
+    constexpr u64 pages = 16, functions = 64;  // in each page
+    for (u64 i = 0; i < pages * functions; ++i) guest.put(function_giving(1), code_at + i * 64);
+    Hart hart(guest);
+    const auto run_all = [&] {
+        for (u64 i = 0; i < pages * functions; ++i) {
+            hart.state.pc = (code_at + i * 64).raw;
+            ASSERT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+        }
+    };
+    run_all();
+    guest.engine->sync_code();  // now every page is known
+    u64 before = value(Counter::rechecked_bytes);
+    for (i32 number = 0; number < 20; ++number) {
+        guest.put(function_giving(number), code_at);
+        guest.engine->sync_code(code_at, 8);
+        expect_result(guest, hart, code_at, static_cast<u64>(number));
+    }
+    EXPECT_LE(value(Counter::rechecked_bytes) - before, 20 * (mem::page_bytes + functions * 8));
+    before = value(Counter::rechecked_bytes);
+    guest.engine->sync_code();
+    EXPECT_LE(value(Counter::rechecked_bytes) - before, pages * mem::page_bytes + functions * 8);
+    run_all();
 }
 
 /// Thousands of units in a cache that holds a few: they are flushed again and again, and freed.

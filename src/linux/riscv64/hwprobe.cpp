@@ -93,7 +93,8 @@ i64 calls::riscv_hwprobe(Thread& thread, const Call& call) {
 i64 calls::riscv_flush_icache(Thread& thread, const Call& call) {
     constexpr u64 local = 1;
     if (call[2] & ~local) return -EINVAL;
-    thread.process.engine.sync_code();
+    // An empty range is taken for all memory, as Linux takes every range.
+    thread.process.engine.sync_code(call.address(0), call[1] > call[0] ? call[1] - call[0] : 0);
     return 0;
 }
 

@@ -1,0 +1,26 @@
+// A unit with what the engine knows of it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "abi/frontend.h"
+#include "run/tier.h"
+
+namespace kiln::run {
+
+struct CachedUnit {
+    u64 pc = 0;
+    std::unique_ptr<TierCode> code;
+    std::vector<abi::CodeRange> ranges;
+    u64 hash = 0;       ///< of the guest bytes it was made from
+    bool warm = false;  ///< lifted as LiftOptions say, and may be linked; else a basic block, always entered
+                        ///< by Engine::enter()
+    u32 entries = 0;    ///< while cold: how often it was entered
+
+    std::size_t bytes() const {
+        return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);
+    }
+};
+
+}  // namespace kiln::run
