@@ -8,13 +8,16 @@
 
 namespace kiln::cli {
 
+/// Who writes the words: somebody who knows options, or the kernel's binfmt_misc, which hands over a program
+/// and its words and nothing else; with its flag P the program's own argv[0] stands between the two.
+enum class Caller : u8 { person, binfmt, binfmt_with_argv0 };
+
 /// A name that the executable is called by.
 struct Personality {
     std::string_view name;  ///< argv[0] without directories; what messages begin with
     Dialect dialect;
     std::string_view machine;  ///< the guest's, as uname -m says it
-    bool argv0_follows;  ///< the word after the program is what the program sees as argv[0] (binfmt_misc,
-                         ///< flag P)
+    Caller caller;
 };
 
 /// The words after a command's name.
@@ -29,9 +32,13 @@ int complain(const Personality& who, std::string_view message, int status);
 /// Prints to standard output and returns the status 0, or 1 when that fails.
 int print(std::string_view text);
 
+/// The program's file, which binfmt_misc opened for us (AT_EXECFD, its flag O); -1: none.
+int opened_by_kernel();
+
 // The commands; each takes the words after its name and returns the exit status.
-int run(const Personality& who, Words words);   // run.cpp; also all that the qemu-user personalities do
-int help(const Personality& who, Words words);  // help.cpp
+int run(const Personality& who, Words words);     // run.cpp; also all that the qemu-user personalities do
+int help(const Personality& who, Words words);    // help.cpp
+int binfmt(const Personality& who, Words words);  // binfmt.cpp
 
 struct Command {
     std::string_view name;
@@ -41,7 +48,10 @@ struct Command {
 };
 inline constexpr Command commands[] = {
     {"run", run, "[options] program [arguments]", "run a Linux program that was built for another processor"},
-    {"help", help, "[run | options]", "explain a command, or every option with all its names and values"},
+    {"binfmt", binfmt, "--install | --uninstall | --status | ...",
+     "make the kernel start programs of another processor with kiln"},
+    {"help", help, "[run | options | binfmt]",
+     "explain a command, or every option with all its names and values"},
 };
 
 }  // namespace kiln::cli

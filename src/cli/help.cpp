@@ -48,22 +48,6 @@ std::string wrapped(std::string_view text, size_t indent) {
     return out;
 }
 
-/// Cells side by side: each begins in its column, on a line of its own when the one before is too long for
-/// that.
-std::string row(std::initializer_list<std::pair<size_t, std::string_view>> cells) {
-    std::string text;
-    size_t begin = 0;  // of the last line
-    for (const auto& [column, cell] : cells) {
-        if (text.size() >= begin + column) {
-            text += '\n';
-            begin = text.size();
-        }
-        text.resize(begin + column, ' ');
-        text += wrapped(cell, column);
-    }
-    return text + '\n';
-}
-
 /// What stands for an option's value; empty when it has none.
 std::string value_name(OptionId id) {
     if (!info(id).value.empty()) return std::string(info(id).value);
@@ -104,7 +88,7 @@ std::string option_list() {
         const OptionInfo& option = info(id);
         const std::string short_form = option.qemu.size() == 1 ? fmt::format("-{},", option.qemu) : "";
         const std::string variable = option.has_variable ? variable_name(option) : "";
-        return row({{2, short_form}, {6, long_form(id)}, {31, variable}, {49, sentence(id)}});
+        return in_columns({{2, short_form}, {6, long_form(id)}, {31, variable}, {49, sentence(id)}});
     });
 }
 
@@ -113,6 +97,20 @@ constexpr std::string_view environment_note =
     "starts, runs under the same options.\n";
 
 }  // namespace
+
+std::string in_columns(std::initializer_list<std::pair<size_t, std::string_view>> cells) {
+    std::string text;
+    size_t begin = 0;  // of the last line
+    for (const auto& [column, cell] : cells) {
+        if (text.size() >= begin + column) {
+            text += '\n';
+            begin = text.size();
+        }
+        text.resize(begin + column, ' ');
+        text += wrapped(cell, column);
+    }
+    return text + '\n';
+}
 
 std::string version_line(const Personality& who) {
     const std::string build = build_id().substr(0, 16);
@@ -134,7 +132,8 @@ std::string overview() {
         "Kiln runs Linux programs that were built for another processor (riscv64) on this one.\n"
         "It needs no set-up: give it a program.\n\nCommands:\n";
     for (const Command& command : commands)
-        out += row({{2, fmt::format("kiln {} {}", command.name, command.arguments)}, {46, command.sentence}});
+        out += in_columns(
+            {{2, fmt::format("kiln {} {}", command.name, command.arguments)}, {46, command.sentence}});
     out +=
         "  `run` may be left out before an option or a path with a slash in it: kiln ./hello\n"
         "\nExamples:\n"
@@ -164,17 +163,17 @@ std::string options_help() {
     out += environment_note;
     return out + grouped([](OptionId id) {
                const OptionInfo& option = info(id);
-               std::string text = row({{2, long_form(id)}});
+               std::string text = in_columns({{2, long_form(id)}});
                const auto fact = [&](std::string_view key, std::string_view value) {
-                   if (!value.empty()) text += row({{6, key}, {18, value}});
+                   if (!value.empty()) text += in_columns({{6, key}, {18, value}});
                };
-               text += row({{6, option.sentence}});
+               text += in_columns({{6, option.sentence}});
                if (option.has_variable) fact("variable", variable_name(option));
                if (!option.qemu.empty())
                    fact("qemu-user", fmt::format("-{} {}", option.qemu, option.qemu_variable));
                if (!option.is_flag()) fact("default", Options::default_text(id));
                for (const NamedValue& value : option_values(id))
-                   text += row({{6, value.name}, {18, value.sentence}});
+                   text += in_columns({{6, value.name}, {18, value.sentence}});
                return text;
            });
 }
@@ -194,13 +193,14 @@ std::string qemu_help(const Personality& who) {
                const std::string variable = !option.qemu_variable.empty() ? std::string(option.qemu_variable)
                                             : option.has_variable         ? variable_name(option)
                                                                           : "";
-               return row({{2, name}, {28, variable}, {47, sentence(id)}});
+               return in_columns({{2, name}, {28, variable}, {47, sentence(id)}});
            });
 }
 
 std::string values_help(OptionId id) {
     std::string out = fmt::format("--{}:\n", info(id).name);
-    for (const NamedValue& value : option_values(id)) out += row({{2, value.name}, {14, value.sentence}});
+    for (const NamedValue& value : option_values(id))
+        out += in_columns({{2, value.name}, {14, value.sentence}});
     return out;
 }
 
@@ -209,8 +209,9 @@ int help(const Personality& who, Words words) {
     const std::string_view topic = words[0];
     if (topic == "run") return print(run_help());
     if (topic == "options") return print(options_help());
+    if (topic == "binfmt") return print(binfmt_help());
     if (topic == "help" || topic == "--help" || topic == "-h") return print(short_usage());
-    return complain(who, fmt::format("there is no help on {}; there is on run and options", topic),
+    return complain(who, fmt::format("there is no help on {}; there is on run, options and binfmt", topic),
                     usage_status(who));
 }
 

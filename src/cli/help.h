@@ -1,7 +1,9 @@
 // The help texts. What they say about options comes from options.def alone.
 #pragma once
 
+#include <initializer_list>
 #include <string>
+#include <utility>
 
 #include "cli/command.h"
 
@@ -21,6 +23,13 @@ std::string run_help();
 std::string options_help();
 /// qemu-riscv64 -h.
 std::string qemu_help(const Personality& who);
+
+/// kiln binfmt --help (binfmt.cpp).
+std::string binfmt_help();
+
+/// Cells side by side: each begins in its column, on a line of its own when the one before is too long for
+/// that. Ends with a new line.
+std::string in_columns(std::initializer_list<std::pair<size_t, std::string_view>> cells);
 
 /// The values that an option can have, a line each.
 std::string values_help(OptionId id);

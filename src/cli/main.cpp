@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 
 #include "base/log.h"
@@ -14,12 +15,12 @@ namespace kiln::cli {
 
 namespace {
 
-constexpr Personality kiln_itself{"kiln", Dialect::kiln, "riscv64", false};
+constexpr Personality kiln_itself{"kiln", Dialect::kiln, "riscv64", Caller::person};
 constexpr Personality personalities[] = {
-    {"qemu-riscv64", Dialect::qemu, "riscv64", false},
-    {"qemu-riscv64-static", Dialect::qemu, "riscv64", false},
-    // Debian's links for binfmt_misc, called without options.
-    {"riscv64-binfmt-P", Dialect::qemu, "riscv64", true},
+    {"qemu-riscv64", Dialect::qemu, "riscv64", Caller::person},
+    {"qemu-riscv64-static", Dialect::qemu, "riscv64", Caller::person},
+    // Debian's link for binfmt_misc, for kernels that do not say themselves who calls.
+    {"riscv64-binfmt-P", Dialect::qemu, "riscv64", Caller::binfmt_with_argv0},
 };
 
 /// AT_FLAGS says that binfmt_misc kept the program's argv[0] (include/uapi/linux/binfmts.h).
@@ -28,9 +29,11 @@ constexpr unsigned long at_flags_preserve_argv0 = 1;
 Personality personality(std::string_view called) {
     const std::string_view name = called.substr(called.find_last_of('/') + 1);
     const auto row = std::ranges::find(personalities, name, &Personality::name);
-    if (row == std::end(personalities)) return kiln_itself;
-    Personality who = *row;
-    who.argv0_follows |= (getauxval(AT_FLAGS) & at_flags_preserve_argv0) != 0;
+    Personality who = row == std::end(personalities) ? kiln_itself : *row;
+    if (getauxval(AT_FLAGS) & at_flags_preserve_argv0)
+        who.caller = Caller::binfmt_with_argv0;
+    else if (who.caller == Caller::person && opened_by_kernel() >= 0)
+        who.caller = Caller::binfmt;
     return who;
 }
 
@@ -58,7 +61,7 @@ int without_command(const Personality& who, Words words) {
 int start(int argc, const char* const* argv) {
     const Words words(argv + 1, argc > 0 ? static_cast<size_t>(argc) - 1 : 0);
     const Personality who = personality(argc > 0 ? argv[0] : "");
-    if (who.dialect == Dialect::qemu) return run(who, words);
+    if (who.dialect == Dialect::qemu || who.caller != Caller::person) return run(who, words);
 
     const auto row = words.empty() ? std::end(commands)
                                    : std::ranges::find(commands, std::string_view(words[0]), &Command::name);
@@ -73,6 +76,12 @@ int complain(const Personality& who, std::string_view message, int status) {
     ((line += ": ") += message) += '\n';
     write_all(STDERR_FILENO, line);
     return status;
+}
+
+int opened_by_kernel() {
+    errno = 0;
+    const unsigned long descriptor = getauxval(AT_EXECFD);
+    return errno == 0 ? static_cast<int>(descriptor) : -1;
 }
 
 int print(std::string_view text) { return write_all(STDOUT_FILENO, text) ? 0 : 1; }

@@ -1,10 +1,10 @@
 // `kiln run` and the qemu-user personalities: from options to a RunRequest (linux/guest.h), and the report at
 // the end.
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -24,15 +24,27 @@ namespace {
 
 std::string_view variable_of(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
+/// Whether this process has rights that its caller lacks: the program is set-uid or the like, and binfmt_misc
+/// took over its rights (flag C). Then nothing that the caller chose may steer kiln.
+bool has_more_rights_than_caller() { return getauxval(AT_SECURE) != 0; }
+
+/// Whether kiln's own file gives such rights: then any option would be the caller's.
+bool is_set_uid() {
+    struct stat own;
+    return stat("/proc/self/exe", &own) == 0 && (own.st_mode & (S_ISUID | S_ISGID)) != 0;
+}
+
 /// The guest's environment: ours with the changes that the options ask for. Variables of options that are not
-/// for nested guests go: their work is done.
+/// for nested guests go: their work is done. In a set-uid guest all of kiln's go, because its nested guests
+/// may not tell any more who wrote them.
 std::vector<std::string> guest_environment(const Options& options, Dialect dialect, char* const* ours) {
+    const bool trusted = !has_more_rights_than_caller();
     std::vector<std::string> gone = options.unset_env;
     for (size_t i = 0; i < option_count; i++) {
         const OptionInfo& option = info(static_cast<OptionId>(i));
-        if (option.passed_on || !option.has_variable) continue;
+        if ((option.passed_on && trusted) || !option.has_variable) continue;
         gone.push_back(variable_name(option));
-        if (dialect == Dialect::qemu && !option.qemu_variable.empty())
+        if ((dialect == Dialect::qemu || !trusted) && !option.qemu_variable.empty())
             gone.emplace_back(option.qemu_variable);
     }
     std::vector<std::string> environment;
@@ -51,14 +63,14 @@ std::vector<std::string> guest_environment(const Options& options, Dialect diale
 user::RunRequest request_for(const Personality& who, const Options& options, Words words) {
     user::RunRequest request;
     request.program = words[0];
-    errno = 0;
-    const unsigned long open_file = getauxval(AT_EXECFD);
-    if (errno == 0) request.program_file = static_cast<int>(open_file);
+    request.program_file = opened_by_kernel();
+    request.started_by_binfmt = who.caller != Caller::person;
     request.args.assign(words.begin(), words.end());
-    if (who.argv0_follows && words.size() > 1) request.args.erase(request.args.begin());
+    if (who.caller == Caller::binfmt_with_argv0 && words.size() > 1) request.args.erase(request.args.begin());
     if (options.argv0) request.args[0] = *options.argv0;
     request.environment = guest_environment(options, who.dialect, environ);
-    request.sysroot = user::choose_sysroot(options.sysroot, std::getenv("QEMU_LD_PREFIX"), who.machine);
+    const char* prefix = has_more_rights_than_caller() ? nullptr : std::getenv("QEMU_LD_PREFIX");
+    request.sysroot = user::choose_sysroot(options.sysroot, prefix, who.machine);
     request.engine.kind = options.engine;
     request.engine.opt = options.opt;
     request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
@@ -85,9 +97,17 @@ void report(const user::Process& process) {
 
 int run(const Personality& who, Words words) {
     Options options;
-    if (auto read = read_environment(options, environ, who.dialect); !read)
+    if (has_more_rights_than_caller()) {
+        if (is_set_uid())
+            return complain(who,
+                            "kiln may not be set-uid or set-gid itself; for guests that are: kiln binfmt "
+                            "--install --credential=yes",
+                            1);
+    } else if (auto read = read_environment(options, environ, who.dialect); !read) {
         return complain(who, read.error().message, usage_status(who));
-    const auto used = read_arguments(options, words);
+    }
+    Result<size_t> used = 0;
+    if (who.caller == Caller::person) used = read_arguments(options, words);
     if (!used) return complain(who, used.error().message, usage_status(who));
 
     if (options.help.asked) return print(who.dialect == Dialect::qemu ? qemu_help(who) : run_help());

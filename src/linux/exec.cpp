@@ -3,10 +3,13 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "linux/guest_memory.h"
@@ -45,7 +48,18 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
     return list;
 }
 
-enum class ProgramKind : u8 { guest, script, other };
+/// What a file is to execve(2). `privileged_guest`: a guest program that gives rights (set-uid, set-gid, file
+/// capabilities), which only the kernel can grant.
+enum class ProgramKind : u8 { guest, privileged_guest, script, other };
+
+bool gives_rights(int file) {
+    struct stat facts;
+    if (::fstat(file, &facts) != 0) return false;
+    if (facts.st_mode & S_ISUID) return true;
+    // Without the right to execute for the group, S_ISGID once meant mandatory locking.
+    if ((facts.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP)) return true;
+    return ::fgetxattr(file, "security.capability", nullptr, 0) > 0;
+}
 
 ProgramKind kind_of(std::string_view head, const ElfTarget& target) {
     if (head.starts_with("#!")) return ProgramKind::script;
@@ -61,10 +75,7 @@ ProgramKind kind_of(std::string_view head, const ElfTarget& target) {
 /// Follows "#!" lines until there is a program, and says what it is: a kind, or minus an errno.
 i64 resolve(const Process& process, ExecWork& work, ProgramKind& kind) {
     for (int depth = 0; depth <= most_interpreters; ++depth) {
-        if (i64 result = host_syscall(SYS_faccessat, static_cast<u64>(AT_FDCWD),
-                                      reinterpret_cast<u64>(work.host_path.c_str()), X_OK);
-            result < 0)
-            return result;
+        if (::faccessat(AT_FDCWD, work.host_path.c_str(), X_OK, AT_EACCESS) != 0) return -errno;
         int fd = ::open(work.host_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         // A program may be executable and not readable: the kernel can run it, kiln cannot look.
         if (fd < 0) {
@@ -73,10 +84,12 @@ i64 resolve(const Process& process, ExecWork& work, ProgramKind& kind) {
         }
         char head[256];
         ssize_t bytes = ::read(fd, head, sizeof head);
-        ::close(fd);
-        if (bytes < 0) return errno == EISDIR ? -EACCES : -errno;
-        std::string_view text(head, static_cast<std::size_t>(bytes));
+        int error = errno;
+        std::string_view text(head, static_cast<std::size_t>(std::max<ssize_t>(bytes, 0)));
         kind = kind_of(text, process.arch.elf_target());
+        if (kind == ProgramKind::guest && gives_rights(fd)) kind = ProgramKind::privileged_guest;
+        ::close(fd);
+        if (bytes < 0) return error == EISDIR ? -EACCES : -error;
         if (kind != ProgramKind::script) return 0;
         std::optional<Shebang> line = parse_shebang(text);
         if (!line) return -ENOEXEC;
@@ -98,26 +111,26 @@ i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     ExecWork& work = *thread.exec_work;
     ProgramKind kind;
     if (i64 error = resolve(process, work, kind); error < 0) return error;
-    if (kind == ProgramKind::guest) {
-        work.command = {"kiln", "run"};
-        const auto& options = process.request.nested_options;
-        work.command.insert(work.command.end(), options.begin(), options.end());
-        work.command.insert(work.command.end(),
-                            {"-0", work.args.empty() ? "" : work.args[0], "--", work.path});
-        if (!work.args.empty())
-            work.command.insert(work.command.end(), work.args.begin() + 1, work.args.end());
-    } else {
-        work.command = std::move(work.args);
-    }
-    work.argv = pointers(work.command);
-    work.envp = pointers(work.environment);
     // The host's mask is the guest's already. A signal before the call is delivered first; in the call it
     // stays pending for the new program.
-    if (kind == ProgramKind::guest && own_fd >= 0)
-        return safe_syscall(thread, SYS_execveat, own_fd, "", work.argv.data(), work.envp.data(),
-                            AT_EMPTY_PATH);
-    const char* program = kind == ProgramKind::guest ? "/proc/self/exe" : work.host_path.c_str();
-    return safe_syscall(thread, SYS_execve, program, work.argv.data(), work.envp.data());
+    auto run_by_kernel = [&] {
+        work.argv = pointers(work.args);
+        return safe_syscall(thread, SYS_execve, work.host_path.c_str(), work.argv.data(), work.envp.data());
+    };
+    work.envp = pointers(work.environment);
+    const bool guest = kind == ProgramKind::guest || kind == ProgramKind::privileged_guest;
+    // The kernel grants a guest program's rights where binfmt_misc has an entry for it; if there is none
+    // (ENOEXEC), the program runs without them, as in a file system mounted nosuid. That entry also serves
+    // where kiln's own file is out of reach.
+    if (kind != ProgramKind::guest || own_fd < 0)
+        if (i64 result = run_by_kernel(); !guest || result != -ENOEXEC || own_fd < 0) return result;
+    work.command = {"kiln", "run"};
+    const auto& options = process.request.nested_options;
+    work.command.insert(work.command.end(), options.begin(), options.end());
+    work.command.insert(work.command.end(), {"-0", work.args.empty() ? "" : work.args[0], "--", work.path});
+    if (!work.args.empty()) work.command.insert(work.command.end(), work.args.begin() + 1, work.args.end());
+    work.argv = pointers(work.command);
+    return safe_syscall(thread, SYS_execveat, own_fd, "", work.argv.data(), work.envp.data(), AT_EMPTY_PATH);
 }
 
 /// Reads the lists of both calls and goes on with a path that is known.
@@ -147,10 +160,14 @@ std::optional<std::string> load_path(const Thread& thread, u64 guest) {
 
 }  // namespace
 
-void open_own_executable() {
+void open_own_executable(bool started_by_binfmt) {
     // Above what programs count on getting; below the usual limit of 1024.
     constexpr int first_own_descriptor = 900;
     int low = ::open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    // Without /proc: the path that kiln was started by, if that was kiln's (under binfmt_misc it is not).
+    const u64 name = ::getauxval(AT_EXECFN);
+    if (low < 0 && !started_by_binfmt && name != 0)
+        low = ::open(reinterpret_cast<const char*>(name), O_PATH | O_CLOEXEC);
     if (low < 0) return;
     own_fd = ::fcntl(low, F_DUPFD_CLOEXEC, first_own_descriptor);
     if (own_fd < 0)

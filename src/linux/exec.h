@@ -12,13 +12,13 @@ struct ExecWork {
     std::vector<std::string> environment;
     std::string path;                  ///< as the guest knows it
     std::string host_path;             ///< where the host finds it
-    std::vector<std::string> command;  ///< what the host is given
+    std::vector<std::string> command;  ///< what kiln is given
     std::vector<char*> argv, envp;
 };
 
 /// Opens kiln's own program file, for exec; once, at the start. Closed by exec, and above what guests get.
-void open_own_executable();
-/// The descriptor; -1: none (then /proc/self/exe serves).
+void open_own_executable(bool started_by_binfmt);
+/// The descriptor; -1: none, then nested guests start where binfmt_misc has an entry for them.
 int own_executable();
 
 }  // namespace kiln::user

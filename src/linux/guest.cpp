@@ -3,6 +3,7 @@
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "linux/exec.h"
 #include "linux/guest_memory.h"
@@ -20,7 +21,7 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
         failure = StartFailure{std::move(error), status};
         return status;
     };
-    open_own_executable();
+    open_own_executable(request.started_by_binfmt);
     Sysroot sysroot(request.sysroot);
     mem::AddressSpace::Options space;
     space.base = request.guest_base;
@@ -30,6 +31,7 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
                      sysroot,         arch.elf_target(),    request.stack_bytes, request.seed};
     auto program = load_program(**memory, load);
     if (!program) return give_up(program.error());
+    if (request.program_file >= 0) ::close(request.program_file);
 
     auto engine = run::make_engine(run::frontend_of(run::GuestIsa::riscv64), **memory, request.engine);
     Process process(request, arch, **memory, *engine, sysroot);

@@ -15,8 +15,10 @@ namespace kiln::user {
 struct RunRequest {
     /// The guest program: a path looked up in the sysroot first when absolute.
     std::string program;
-    /// Its file if it is open already (binfmt_misc's O flag), else -1.
+    /// Its file if it is open already (binfmt_misc's O flag), else -1. Closed when it is loaded.
     int program_file = -1;
+    /// Whether binfmt_misc started this process for the program.
+    bool started_by_binfmt = false;
     /// The guest's argv, argv[0] included.
     std::vector<std::string> args;
     /// The guest's environment, NAME=value.
