@@ -51,6 +51,8 @@ class Arch {
     virtual int open_flags_to_host(int flags) const = 0;
     virtual int open_flags_to_guest(int flags) const = 0;
 
+    /// How long a signal frame is, in bytes.
+    virtual u64 signal_frame_bytes() const = 0;
     /// Pushes a signal frame as the guest's kernel lays it out below `stack_top` and makes the state enter
     /// `action`'s handler. `interrupted_mask` and `altstack` are what sigreturn restores. False when the
     /// stack cannot be written: the state is unchanged then.

@@ -37,10 +37,8 @@ LastLink last_link(const Call& call) {
     return LastLink::follow;
 }
 
-enum class Interrupted : u8 { restarts, fails_after_handler };
-
-/// The handler of HOST and HOST_ONCE rows.
-template <long host_number, Interrupted interrupted>
+/// The handler of HOST rows.
+template <long host_number>
 i64 host_call(Thread& thread, const Call& call) {
     u64 words[6];
     std::optional<PathArg> paths[2];
@@ -56,23 +54,18 @@ i64 host_call(Thread& thread, const Call& call) {
                 break;
             }
         }
-    constexpr i64 code =
-        interrupted == Interrupted::restarts ? restart_after_signal : restart_without_handler;
-    return safe_syscall_or(code, thread, host_number, words[0], words[1], words[2], words[3], words[4],
-                           words[5]);
+    return waiting_syscall(thread, host_number, words[0], words[1], words[2], words[3], words[4], words[5]);
 }
 
 constexpr std::array<CallRow, call_numbers> make_table() {
     std::array<CallRow, call_numbers> table{};
     for (CallRow& row : table) row.handler = calls::unimplemented;
     using namespace calls;
-#define HOST(name) (host_call<SYS_##name, Interrupted::restarts>)
-#define HOST_ONCE(name) (host_call<SYS_##name, Interrupted::fails_after_handler>)
+#define HOST(name) (host_call<SYS_##name>)
 #define SYSCALL(number, name, handler, args, meaning) \
     table[number] = {#name, handler, parse_kinds(args), meaning};
 #include "linux/syscalls.def"
 #undef SYSCALL
-#undef HOST_ONCE
 #undef HOST
     return table;
 }
@@ -129,7 +122,7 @@ void make_call(Thread& thread) {
     const i64 result = call.row.handler(thread, call);
     if (traced && result != registers_set) trace_call(thread, format_call(thread, call, before, result));
     if (result == registers_set) return;
-    if (result == restart_after_signal || result == restart_always || result == restart_without_handler) {
+    if (result == restart_always || result == restart_without_handler) {
         thread.interrupted_call = result;
         return;
     }

@@ -13,8 +13,7 @@ i64 calls::openat(Thread& thread, const Call& call) {
     int flags = thread.process.arch.open_flags_to_host(call.word(2));
     PathArg path(thread, call[1], flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow);
     if (std::optional<i64> opened = open_proc_file(thread, path.absolute(), flags)) return *opened;
-    return safe_syscall_or(restart_after_signal, thread, SYS_openat, call.word(0), path.host(), flags,
-                           call[3]);
+    return waiting_syscall(thread, SYS_openat, call.word(0), path.host(), flags, call[3]);
 }
 
 i64 calls::openat2(Thread& thread, const Call& call) {
@@ -33,13 +32,11 @@ i64 calls::openat2(Thread& thread, const Call& call) {
     PathArg path(thread, call[1], how.flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow);
     if (std::optional<i64> opened = open_proc_file(thread, path.absolute(), static_cast<int>(how.flags)))
         return *opened;
-    return safe_syscall_or(restart_after_signal, thread, SYS_openat2, call.word(0), path.host(), &how,
-                           sizeof how);
+    return waiting_syscall(thread, SYS_openat2, call.word(0), path.host(), &how, sizeof how);
 }
 
 i64 calls::open_by_handle_at(Thread& thread, const Call& call) {
-    return safe_syscall_or(restart_after_signal, thread, SYS_open_by_handle_at, call.word(0),
-                           host_pointer(thread, call[1]),
+    return waiting_syscall(thread, SYS_open_by_handle_at, call.word(0), host_pointer(thread, call[1]),
                            thread.process.arch.open_flags_to_host(call.word(2)));
 }
 
@@ -87,9 +84,8 @@ i64 calls::fcntl(Thread& thread, const Call& call) {
         case F_SET_RW_HINT:
         case F_GET_FILE_RW_HINT:
         case F_SET_FILE_RW_HINT:
-            return safe_syscall_or(restart_after_signal, thread, SYS_fcntl, fd, command,
-                                   host_pointer(thread, call[2]));
-        default: return safe_syscall_or(restart_after_signal, thread, SYS_fcntl, fd, command, call[2]);
+            return waiting_syscall(thread, SYS_fcntl, fd, command, host_pointer(thread, call[2]));
+        default: return waiting_syscall(thread, SYS_fcntl, fd, command, call[2]);
     }
 }
 

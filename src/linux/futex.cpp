@@ -11,21 +11,16 @@ namespace kiln::user {
 i64 calls::futex(Thread& thread, const Call& call) {
     int operation = call.word(1);
     u64 fourth = call[3];
-    i64 interrupted = restart_after_signal;
     switch (operation & FUTEX_CMD_MASK) {
         case FUTEX_WAIT:
-            fourth = reinterpret_cast<u64>(host_pointer(thread, call[3]));
-            // A relative time limit is the kernel's ERESTART_RESTARTBLOCK.
-            if (call[3] != 0) interrupted = restart_without_handler;
-            break;
         case FUTEX_WAIT_BITSET:
         case FUTEX_LOCK_PI:
         case FUTEX_LOCK_PI2:
         case FUTEX_WAIT_REQUEUE_PI: fourth = reinterpret_cast<u64>(host_pointer(thread, call[3])); break;
         default: break;
     }
-    return safe_syscall_or(interrupted, thread, SYS_futex, host_pointer(thread, call[0]), operation, call[2],
-                           fourth, host_pointer(thread, call[4]), call[5]);
+    return waiting_syscall(thread, SYS_futex, host_pointer(thread, call[0]), operation, call[2], fourth,
+                           host_pointer(thread, call[4]), call[5]);
 }
 
 i64 calls::set_tid_address(Thread& thread, const Call& call) {

@@ -48,6 +48,8 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     arch.set_pc(*state, process.program.pc);
     arch.set_stack_pointer(*state, process.program.sp);
     auto thread = std::make_unique<Thread>(process, process.signals, state);
+    // As after execve(2), which does not set the flag of a stack that is not there.
+    thread->altstack.flags = 0;
     process.threads = 1;
     count(Counter::guest_threads);
     Thread::set_current(thread.get());

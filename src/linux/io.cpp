@@ -27,8 +27,8 @@ namespace {
 i64 with_buffers(Thread& thread, const Call& call, long number) {
     std::vector<iovec> buffers;
     if (i64 error = load_buffers(thread, call[1], call[2], buffers); error < 0) return error;
-    return safe_syscall_or(restart_after_signal, thread, number, call.word(0), buffers.data(), buffers.size(),
-                           call[3], call[4], call[5]);
+    return waiting_syscall(thread, number, call.word(0), buffers.data(), buffers.size(), call[3], call[4],
+                           call[5]);
 }
 
 }  // namespace

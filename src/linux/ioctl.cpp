@@ -62,7 +62,7 @@ i64 calls::ioctl(Thread& thread, const Call& call) {
     }
     u64 argument =
         row->argument == IoctlArg::pointer ? reinterpret_cast<u64>(host_pointer(thread, call[2])) : call[2];
-    return safe_syscall_or(restart_after_signal, thread, SYS_ioctl, call.word(0), row->request, argument);
+    return waiting_syscall(thread, SYS_ioctl, call.word(0), row->request, argument);
 }
 
 }  // namespace kiln::user

@@ -28,9 +28,8 @@ i64 wait_for_events(Thread& thread, const Call& call, long number, u64 timeout) 
     if (mask.error() != 0) return mask.error();
     // More events than this at a time only take another call.
     std::vector<epoll_event> events(static_cast<std::size_t>(std::min(capacity, 1024)));
-    i64 result =
-        mask.finish(safe_syscall_or(restart_without_handler, thread, number, call.word(0), events.data(),
-                                    events.size(), timeout, mask.host(), sizeof(SignalMask)));
+    i64 result = mask.finish(waiting_syscall(thread, number, call.word(0), events.data(), events.size(),
+                                             timeout, mask.host(), sizeof(SignalMask)));
     for (i64 i = 0; i < result; ++i) {
         GuestEpollEvent event{events[i].events, 0, events[i].data.u64};
         if (!store(thread, call[1] + i * sizeof event, event)) return i > 0 ? i : -EFAULT;
@@ -43,9 +42,8 @@ i64 wait_for_events(Thread& thread, const Call& call, long number, u64 timeout) 
 i64 calls::ppoll(Thread& thread, const Call& call) {
     WaitMask mask(thread, call[3], call[4]);
     if (mask.error() != 0) return mask.error();
-    return mask.finish(safe_syscall_or(restart_without_handler, thread, SYS_ppoll,
-                                       host_pointer(thread, call[0]), call[1], host_pointer(thread, call[2]),
-                                       mask.host(), sizeof(SignalMask)));
+    return mask.finish(waiting_syscall(thread, SYS_ppoll, host_pointer(thread, call[0]), call[1],
+                                       host_pointer(thread, call[2]), mask.host(), sizeof(SignalMask)));
 }
 
 i64 calls::pselect6(Thread& thread, const Call& call) {
@@ -60,9 +58,9 @@ i64 calls::pselect6(Thread& thread, const Call& call) {
         const SignalMask* set;
         u64 bytes;
     } host{mask.host(), sizeof(SignalMask)};
-    return mask.finish(safe_syscall_or(restart_without_handler, thread, SYS_pselect6, call.word(0),
-                                       host_pointer(thread, call[1]), host_pointer(thread, call[2]),
-                                       host_pointer(thread, call[3]), host_pointer(thread, call[4]), &host));
+    return mask.finish(waiting_syscall(thread, SYS_pselect6, call.word(0), host_pointer(thread, call[1]),
+                                       host_pointer(thread, call[2]), host_pointer(thread, call[3]),
+                                       host_pointer(thread, call[4]), &host));
 }
 
 i64 calls::epoll_ctl(Thread& thread, const Call& call) {

@@ -4,6 +4,7 @@
 // (leave_safe_syscall).
 #pragma once
 
+#include "linux/syscalls.h"
 #include "linux/thread.h"
 
 namespace kiln::user {
@@ -12,7 +13,7 @@ extern "C" i64 kiln_safe_syscall(const volatile int* captured, long number, u64 
                                  u64 f);
 
 /// Makes a host system call for a guest's one. The result is the kernel's (minus an errno on failure), or
-/// restart_always if a captured signal must be delivered first; then the call was not made. EINTR is left to
+/// restart_always if a captured signal must be delivered first; then the call had no effect. EINTR is left to
 /// the caller.
 template <class... A>
 i64 safe_syscall(Thread& thread, long number, A... args) {
@@ -22,11 +23,15 @@ i64 safe_syscall(Thread& thread, long number, A... args) {
                              words[4], words[5]);
 }
 
-/// The same for a call that a signal may interrupt: EINTR becomes `interrupted`.
+/// The same for a call that may wait: if a signal that kiln has taken ended it, EINTR becomes
+/// restart_without_handler. What the guest's SA_RESTART covers never gets that far, because the host's handler
+/// has the flag when the guest's has it: then the kernel goes back to the stub's system call instruction, and
+/// the result is restart_always. So which call restarts after which signal is the host kernel's decision.
 template <class... A>
-i64 safe_syscall_or(i64 interrupted, Thread& thread, long number, A... args) {
+i64 waiting_syscall(Thread& thread, long number, A... args) {
     i64 result = safe_syscall(thread, number, args...);
-    return result == -4 /* EINTR */ ? interrupted : result;
+    bool taken = thread.captured.signal != 0 || thread.held.set.bits != 0;
+    return result == -4 /* EINTR */ && taken ? restart_without_handler : result;
 }
 
 /// For a signal handler: if the interrupted code at `host_pc` is in the stub and has not entered the kernel,

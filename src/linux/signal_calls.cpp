@@ -1,6 +1,7 @@
 // The system calls about signals that are not simply the host's: those on actions, masks and stacks.
 #include <sys/syscall.h>
 
+#include "linux/altstack.h"
 #include "linux/guest_memory.h"
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
@@ -8,8 +9,26 @@
 namespace kiln::user {
 namespace {
 
-/// The generic MINSIGSTKSZ.
-constexpr u64 smallest_altstack = 2048;
+/// The flags of sigaction(2) that riscv64's kernel keeps, the unnamed SA_EXPOSE_TAGBITS among them.
+constexpr u64 known_flags =
+    SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | SA_ONSTACK | SA_RESTART | SA_NODEFER | SA_RESETHAND | 0x800;
+
+bool ignores(const SignalAction& action, int signal) {
+    return action.handler == 1 || (action.handler == 0 && default_action(signal) == DefaultAction::ignore);
+}
+
+/// rt_sigqueueinfo(2) and rt_tgsigqueueinfo(2): who gets the signal, which, and the siginfo are arguments
+/// `target` and those behind it.
+i64 queue_signal(Thread& thread, const Call& call, long number, unsigned target) {
+    siginfo_t info;
+    if (!load(thread, call[target + 2], info)) return -EFAULT;
+    const int signal = call.word(target + 1);
+    // The kernel lets nobody but the thread itself pass for the kernel.
+    if ((signal == SIGSEGV || signal == SIGBUS) && info.si_code > 0 && call.word(target) == thread.tid)
+        info.si_code = disguised_code(info.si_code);
+    if (target == 0) return safe_syscall(thread, number, call.word(0), signal, &info);
+    return safe_syscall(thread, number, call.word(0), call.word(1), signal, &info);
+}
 
 }  // namespace
 
@@ -21,12 +40,14 @@ i64 calls::rt_sigaction(Thread& thread, const Call& call) {
         if (!load(thread, call[1], action)) return -EFAULT;
         if (signal == SIGKILL || signal == SIGSTOP) return -EINVAL;
     }
-    if (call[2] != 0 && !store(thread, call[2], old)) return -EFAULT;
     if (call[1] != 0) {
         action.mask = action.mask & ~(SignalMask::of(SIGKILL) | SignalMask::of(SIGSTOP));
+        action.flags &= known_flags;
         thread.signals->set(signal, action);
+        siginfo_t discarded;
+        if (ignores(action, signal)) take_held(thread, SignalMask::of(signal), discarded);
     }
-    return 0;
+    return call[2] == 0 || store(thread, call[2], old) ? 0 : -EFAULT;
 }
 
 i64 calls::rt_sigprocmask(Thread& thread, const Call& call) {
@@ -65,11 +86,14 @@ i64 calls::rt_sigsuspend(Thread& thread, const Call& call) {
     WaitMask mask(thread, call[0], call[1]);
     if (mask.error() != 0) return mask.error();
     if (mask.host() == nullptr) return -EFAULT;
-    return mask.finish(
-        safe_syscall_or(restart_without_handler, thread, SYS_rt_sigsuspend, mask.host(), sizeof(SignalMask)));
+    return mask.finish(waiting_syscall(thread, SYS_rt_sigsuspend, mask.host(), sizeof(SignalMask)));
 }
 
 i64 calls::rt_sigtimedwait(Thread& thread, const Call& call) {
+    SignalMask wanted;
+    siginfo_t info;
+    if (call[3] == sizeof wanted && load(thread, call[0], wanted) && take_held(thread, wanted, info))
+        return call[1] == 0 || store(thread, call[1], info) ? info.si_signo : -EFAULT;
     // sigtimedwait(2) is not made again: EINTR stays.
     return safe_syscall(thread, SYS_rt_sigtimedwait, host_pointer(thread, call[0]),
                         host_pointer(thread, call[1]), host_pointer(thread, call[2]), call[3]);
@@ -83,10 +107,18 @@ i64 calls::rt_sigreturn(Thread& thread, const Call&) {
         force_fault(thread, SIGSEGV, SI_KERNEL, GuestAddr(0));
         return registers_set;
     }
-    altstack.flags &= ~ss_onstack;
-    thread.altstack = altstack;
+    // A handler may have put any stack there; what sigaltstack(2) refuses changes nothing.
+    change_altstack(thread, altstack);
     set_mask(thread, mask);
     return registers_set;
+}
+
+i64 calls::rt_sigqueueinfo(Thread& thread, const Call& call) {
+    return queue_signal(thread, call, SYS_rt_sigqueueinfo, 0);
+}
+
+i64 calls::rt_tgsigqueueinfo(Thread& thread, const Call& call) {
+    return queue_signal(thread, call, SYS_rt_tgsigqueueinfo, 1);
 }
 
 i64 calls::sigaltstack(Thread& thread, const Call& call) {
@@ -94,15 +126,7 @@ i64 calls::sigaltstack(Thread& thread, const Call& call) {
     if (call[0] != 0) {
         AltStack wanted;
         if (!load(thread, call[0], wanted)) return -EFAULT;
-        if (old.flags & ss_onstack) return -EPERM;
-        i32 mode = wanted.flags & ~ss_autodisarm;
-        if (mode != 0 && mode != ss_onstack && mode != ss_disable) return -EINVAL;
-        if (mode == ss_disable)
-            wanted.sp = wanted.size = 0;
-        else if (wanted.size < smallest_altstack)
-            return -ENOMEM;
-        wanted.flags &= ~ss_onstack;
-        thread.altstack = wanted;
+        if (i64 error = change_altstack(thread, wanted); error < 0) return error;
     }
     return call[1] == 0 || store(thread, call[1], old) ? 0 : -EFAULT;
 }

@@ -37,7 +37,8 @@ static_assert(SYS_rt_sigreturn == 15);
 void set_host_action(int signal, u64 handler, u64 guest_flags) {
     KernelAction action{};
     action.handler = handler;
-    action.flags = guest_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+    // SA_RESTART: whether an interrupted call restarts is for the host to decide (waiting_syscall()).
+    action.flags = guest_flags & (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_RESTART);
     if (handler > 1) {
         action.flags |= SA_SIGINFO | SA_ONSTACK | sa_restorer;
         action.restorer = reinterpret_cast<u64>(kiln_signal_return);

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/counters.h"
+#include "linux/altstack.h"
 #include "linux/guest_memory.h"
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
@@ -21,6 +22,9 @@ namespace {
 
 constexpr SignalMask fault_signals{SignalMask::of(SIGSEGV).bits | SignalMask::of(SIGBUS).bits};
 constexpr SignalMask unblockable{SignalMask::of(SIGKILL).bits | SignalMask::of(SIGSTOP).bits};
+
+/// The codes of signals that were sent are small negative numbers; a disguised one is far below them.
+bool is_disguised(i32 si_code) { return si_code < -(1 << 30); }
 
 void capture(Thread& thread, int signal, const siginfo_t& info) {
     thread.captured.info = info;
@@ -36,31 +40,24 @@ void hold(Thread& thread, int signal, const siginfo_t& info) {
 
 /// With the host's signals blocked or the mask in flux nothing may be captured meanwhile: at borders only.
 void release_held(Thread& thread) {
-    SignalMask ready = thread.held.set & ~thread.mask;
-    if (ready.bits == 0 || thread.captured.signal != 0) return;
-    int signal = ready.has(SIGSEGV) ? SIGSEGV : SIGBUS;
-    thread.held.set = thread.held.set & ~SignalMask::of(signal);
+    if (thread.held.set.bits == 0) return;
     SignalsBlocked blocked;
-    if (thread.captured.signal == 0)
-        capture(thread, signal, signal == SIGSEGV ? thread.held.segv : thread.held.bus);
-    else
-        thread.held.set = thread.held.set | SignalMask::of(signal);
+    siginfo_t info;
+    if (thread.captured.signal == 0 && take_held(thread, ~thread.mask, info))
+        capture(thread, info.si_signo, info);
 }
 
 /// Builds the frame and enters the handler; false when there is no stack for it.
 bool enter_handler(Thread& thread, int signal, const siginfo_t& info, const SignalAction& action) {
     Process& process = thread.process;
-    GuestAddr top = process.arch.stack_pointer(thread.context);
-    AltStack altstack = altstack_now(thread);
-    if (action.flags & SA_ONSTACK && !(altstack.flags & (ss_disable | ss_onstack)))
-        top = GuestAddr(thread.altstack.sp + thread.altstack.size);
+    const std::optional<GuestAddr> top = frame_top(thread, action.flags);
     SignalMask before = thread.restore_mask ? thread.mask_to_restore : thread.mask;
-    if (!process.arch.push_signal_frame(thread.context, process.memory, top, signal, info, action,
-                                        process.program.signal_return, before, altstack))
+    if (!top || !process.arch.push_signal_frame(thread.context, process.memory, *top, signal, info, action,
+                                                process.program.signal_return, before, thread.altstack))
         return false;
     count(Counter::signals_delivered);
     thread.restore_mask = false;
-    if (altstack.flags & ss_autodisarm) thread.altstack = AltStack{};
+    if (thread.altstack.flags & ss_autodisarm) thread.altstack = AltStack{};
     if (action.flags & SA_RESETHAND) thread.signals->set(signal, SignalAction{0, action.flags, action.mask});
     SignalMask mask = thread.mask | action.mask;
     if (!(action.flags & SA_NODEFER)) mask = mask | SignalMask::of(signal);
@@ -68,14 +65,14 @@ bool enter_handler(Thread& thread, int signal, const siginfo_t& info, const Sign
     return true;
 }
 
-/// Decides what becomes of an interrupted call when `action`'s handler runs, or none (null).
-void settle_call(Thread& thread, const SignalAction* action) {
+enum class HandlerRuns : bool { no, yes };
+
+/// Decides what becomes of an interrupted call.
+void settle_call(Thread& thread, HandlerRuns handler) {
     i64 code = std::exchange(thread.interrupted_call, 0);
     if (code == 0) return;
     const Arch& arch = thread.process.arch;
-    bool fails = action != nullptr && (code == restart_without_handler ||
-                                       (code == restart_after_signal && !(action->flags & SA_RESTART)));
-    if (fails)
+    if (handler == HandlerRuns::yes && code == restart_without_handler)
         arch.set_call_result(thread.context, -EINTR);
     else
         arch.rewind_call(thread.context);
@@ -95,7 +92,7 @@ void deliver(Thread& thread, int signal, const siginfo_t& info) {
             case DefaultAction::resume: return;
         }
     }
-    settle_call(thread, &action);
+    settle_call(thread, HandlerRuns::yes);
     if (!enter_handler(thread, signal, info, action)) {
         if (signal == SIGSEGV) die_by_signal(thread, SIGSEGV);
         force_fault(thread, SIGSEGV, SI_KERNEL, GuestAddr(0));
@@ -104,15 +101,15 @@ void deliver(Thread& thread, int signal, const siginfo_t& info) {
 
 }  // namespace
 
-AltStack altstack_now(const Thread& thread) {
-    AltStack stack = thread.altstack;
-    GuestAddr sp = thread.process.arch.stack_pointer(thread.context);
-    bool inside = sp.raw > stack.sp && sp.raw - stack.sp <= stack.size;
-    if (stack.size == 0)
-        stack.flags |= ss_disable;
-    else if (inside && !(stack.flags & ss_autodisarm))
-        stack.flags |= ss_onstack;
-    return stack;
+i32 disguised_code(i32 si_code) { return static_cast<i32>(static_cast<u32>(si_code) ^ u32{1} << 31); }
+
+bool take_held(Thread& thread, SignalMask wanted, siginfo_t& info) {
+    const SignalMask ready = thread.held.set & wanted;
+    if (ready.bits == 0) return false;
+    const int signal = ready.has(SIGSEGV) ? SIGSEGV : SIGBUS;
+    info = signal == SIGSEGV ? thread.held.segv : thread.held.bus;
+    thread.held.set = thread.held.set & ~SignalMask::of(signal);
+    return true;
 }
 
 SignalMask host_mask(SignalMask mask) { return mask & ~fault_signals; }
@@ -142,10 +139,12 @@ void capture_signal(int signal, siginfo_t* info, void* ucontext) {
             ::signal(signal, SIG_DFL);
         }
     } else if (Thread* thread = Thread::current(); thread != nullptr) {
+        siginfo_t sent = *info;
+        if (is_disguised(sent.si_code)) sent.si_code = disguised_code(sent.si_code);
         if (fault && (thread->mask.has(signal) || thread->captured.signal != 0)) {
-            hold(*thread, signal, *info);
+            hold(*thread, signal, sent);
         } else {
-            capture(*thread, signal, *info);
+            capture(*thread, signal, sent);
             SignalMask all = ~fault_signals;
             std::memcpy(&machine->uc_sigmask, &all, sizeof all);
         }
@@ -165,7 +164,7 @@ void deliver_signals(Thread& thread) {
         apply_mask(thread);
         release_held(thread);
     }
-    settle_call(thread, nullptr);
+    settle_call(thread, HandlerRuns::no);
     if (thread.restore_mask) {
         thread.restore_mask = false;
         set_mask(thread, thread.mask_to_restore);

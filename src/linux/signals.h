@@ -19,12 +19,11 @@ void apply_mask(const Thread& thread);
 void set_mask(Thread& thread, SignalMask mask);
 /// The mask for the host that stands for the guest's `mask`.
 SignalMask host_mask(SignalMask mask);
+/// Takes a held signal of `wanted` for sigtimedwait(2); false if there is none.
+bool take_held(Thread& thread, SignalMask wanted, siginfo_t& info);
 
 /// Delivers what is captured and decides what becomes of the call it interrupted. At a border only.
 void deliver_signals(Thread& thread);
-
-/// The alternate stack as sigaltstack(2) tells it: with SS_ONSTACK while the thread is on it.
-AltStack altstack_now(const Thread& thread);
 
 /// A fault of the guest's own doing: delivered at once, or fatal if the guest blocks or ignores it.
 void force_signal(Thread& thread, const siginfo_t& info);
@@ -36,6 +35,9 @@ void force_fault(Thread& thread, int signal, int code, GuestAddr address);
 
 /// The handler that the host calls (signal_table.cpp installs it).
 void capture_signal(int signal, siginfo_t* info, void* ucontext);
+/// A SIGSEGV or SIGBUS that the guest sends itself in the guise of a fault (a si_code above 0) must not look
+/// like a fault to capture_signal: what to send instead. Undone at the capture.
+i32 disguised_code(i32 si_code);
 /// Gives this host thread the stack that capture_signal runs on, until it ends.
 class HostSignalStack {
   public:

@@ -52,7 +52,7 @@ i64 transfer(Thread& thread, int socket, u64 address, int flags, Direction direc
     host.msg_controllen = guest.control_bytes;
     host.msg_flags = static_cast<int>(guest.flags);
     long number = direction == Direction::send ? SYS_sendmsg : SYS_recvmsg;
-    i64 result = safe_syscall_or(restart_after_signal, thread, number, socket, &host, flags);
+    i64 result = waiting_syscall(thread, number, socket, &host, flags);
     if (result < 0 || direction == Direction::send) return result;
     guest.name_bytes = host.msg_namelen;
     guest.control_bytes = host.msg_controllen;

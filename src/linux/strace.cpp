@@ -365,7 +365,6 @@ std::string format_argument(const Thread& thread, const Call& call, unsigned ind
 
 std::string format_result(const CallRow& row, i64 result) {
     switch (result) {
-        case restart_after_signal: return "? ERESTARTSYS (To be restarted if SA_RESTART is set)";
         case restart_always: return "? ERESTARTNOINTR (To be restarted)";
         case restart_without_handler: return "? ERESTARTNOHAND (To be restarted if no handler)";
         case registers_set: return "?";

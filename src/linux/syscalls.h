@@ -58,9 +58,7 @@ inline constexpr u64 call_numbers = 470;
 const CallRow& call_row(u64 number);
 
 // Results that the guest never sees, numbered as in the kernel (include/linux/errno.h).
-/// A signal interrupted the call: it is made again unless a handler without SA_RESTART runs.
-inline constexpr i64 restart_after_signal = -512;
-/// A signal came before the call had any effect: it is made again after delivery, whatever the handler says.
+/// A signal came before the call had any effect, or SA_RESTART covers it: it is made again after delivery.
 inline constexpr i64 restart_always = -513;
 /// A signal interrupted the call: it is made again unless any handler runs.
 inline constexpr i64 restart_without_handler = -514;
@@ -72,11 +70,9 @@ void make_call(Thread& thread);
 
 namespace calls {
 #define HOST(name) host_##name
-#define HOST_ONCE(name) host_##name
 #define SYSCALL(number, name, handler, args, meaning) i64 handler(Thread& thread, const Call& call);
 #include "linux/syscalls.def"
 #undef SYSCALL
-#undef HOST_ONCE
 #undef HOST
 }  // namespace calls
 

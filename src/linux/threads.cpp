@@ -21,7 +21,9 @@ void raise_fault(Thread& thread, const abi::Fault& fault) {
         case abi::FaultKind::unmapped: return force_fault(thread, SIGSEGV, SEGV_MAPERR, fault.address);
         case abi::FaultKind::protected_: return force_fault(thread, SIGSEGV, SEGV_ACCERR, fault.address);
         case abi::FaultKind::bus: return force_fault(thread, SIGBUS, BUS_ADRERR, fault.address);
-        case abi::FaultKind::misaligned: return force_fault(thread, SIGBUS, BUS_ADRALN, fault.address);
+        // An atomic access that the kernel can not do by parts: it gives the instruction's address.
+        case abi::FaultKind::misaligned:
+            return force_fault(thread, SIGBUS, BUS_ADRALN, thread.process.arch.pc(thread.context));
     }
 }
 

@@ -85,6 +85,7 @@ class Riscv64 final : public Arch {
     int open_flags_to_host(int flags) const override { return flags; }
     int open_flags_to_guest(int flags) const override { return flags; }
 
+    u64 signal_frame_bytes() const override { return riscv64_frame_bytes; }
     bool push_signal_frame(abi::Context& context, mem::AddressSpace& memory, GuestAddr stack_top, int signal,
                            const siginfo_t& info, const SignalAction& action, GuestAddr return_code,
                            SignalMask interrupted_mask, const AltStack& altstack) const override {

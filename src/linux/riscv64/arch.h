@@ -20,6 +20,8 @@ static_assert(offsetof(riscv64::State, context) == 0);
 /// Where in a frame the siginfo and the ucontext lie: bytes from its start.
 inline constexpr u64 riscv64_frame_info = 0;
 inline constexpr u64 riscv64_frame_context = 128;
+/// How long it is, in bytes.
+inline constexpr u64 riscv64_frame_bytes = 1088;
 
 /// Writes a frame with `state` below `stack_top` and gives its address; none if it cannot be written.
 std::optional<GuestAddr> push_riscv64_frame(const riscv64::State& state, mem::AddressSpace& memory,

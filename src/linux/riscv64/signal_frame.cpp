@@ -13,8 +13,12 @@ struct SignalContext {
     u64 x[31];  ///< x1 to x31
     u64 f[32];
     u32 fcsr;
-    /// The rest of the union with the 128-bit registers; its end is the header of extensions' state: none.
-    u8 reserved[528 - 32 * 8 - 4];
+    /// The rest of the union with the 128-bit registers.
+    u8 padding[516 - 32 * 8 - 4];
+    u32 reserved;  ///< 0
+    /// Of the first block with an extension's state: both 0, there is none.
+    u32 extension_magic;
+    u32 extension_bytes;
 };
 static_assert(sizeof(SignalContext) == 256 + 528);
 
@@ -34,6 +38,7 @@ struct Frame {
 };
 static_assert(offsetof(Frame, info) == riscv64_frame_info &&
               offsetof(Frame, context) == riscv64_frame_context);
+static_assert(sizeof(Frame) == riscv64_frame_bytes);
 static_assert(sizeof(siginfo_t) == sizeof(Frame::info));
 
 }  // namespace
@@ -61,6 +66,7 @@ bool pop_riscv64_frame(riscv64::State& state, mem::AddressSpace& memory, GuestAd
     Frame frame;
     if (!memory.read(at, &frame, sizeof frame)) return false;
     const SignalContext& machine = frame.context.machine;
+    if (machine.reserved != 0 || machine.extension_magic != 0 || machine.extension_bytes != 0) return false;
     state.pc = machine.pc & ~u64{1};
     std::memcpy(&state.x[1], machine.x, sizeof machine.x);
     std::memcpy(state.f, machine.f, sizeof machine.f);
