@@ -50,6 +50,14 @@ inline constexpr std::size_t jump_cache_entries = 4096;
 /// The only entry that may hold `pc`. Instructions are at least 2-byte aligned.
 constexpr std::size_t jump_cache_index(u64 pc) { return (pc >> 1) % jump_cache_entries; }
 
+struct Context;
+
+enum class MmuAccess : u8 { read, write };
+/// The soft MMU: the host address of guest virtual address `address`, good to the end of its page of
+/// mmu_page_bytes. Null when it may not be accessed so: then Context::fault says why.
+using Translate = u8* (*)(Context& context, u64 address, MmuAccess access);
+inline constexpr u64 mmu_page_bytes = 4096;
+
 /// The header. One thread runs on a Context; only `budget` is written by anyone else, and only by a signal
 /// handler on that same thread.
 struct Context {
@@ -73,6 +81,8 @@ struct Context {
     u64 side_exit = 0;
     /// Set by request_attention(); cleared by whoever serves the request.
     volatile bool attention = false;
+    /// Where accesses in Space::mmu go; null for guests that have none.
+    Translate translate = nullptr;
     /// Guest instructions executed before `budget` was last filled up.
     u64 retired = 0;
     i64 budget_filled = 0;

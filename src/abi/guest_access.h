@@ -92,6 +92,33 @@ faulted:
     return false;
 }
 
+/// 16 bytes in one access; need not be aligned.
+[[gnu::always_inline]] inline bool guest_load(const u8* at, u128& value) {
+    using Vector [[gnu::vector_size(16)]] = u64;
+    Vector loaded;
+    asm goto("1: movups %1, %0\n\t" KILN_RECOVERY_POINT("1b", "%l[faulted]")
+             : "=x"(loaded)
+             : "m"(*reinterpret_cast<const u8(*)[16]>(at))
+             : "memory"
+             : faulted);
+    value = static_cast<u128>(loaded[1]) << 64 | loaded[0];
+    return true;
+faulted:
+    return false;
+}
+[[gnu::always_inline]] inline bool guest_store(u8* at, u128 value) {
+    using Vector [[gnu::vector_size(16)]] = u64;
+    const Vector stored = {static_cast<u64>(value), static_cast<u64>(value >> 64)};
+    asm goto("1: movups %0, %1\n\t" KILN_RECOVERY_POINT("1b", "%l[faulted]")
+             :
+             : "x"(stored), "m"(*reinterpret_cast<u8(*)[16]>(at))
+             : "memory"
+             : faulted);
+    return true;
+faulted:
+    return false;
+}
+
 /// Atomically replaces the T at `at`, which must be aligned, by `desired` if it equals `expected`. `expected`
 /// becomes the old value; false when the access faults. Sequentially consistent.
 template <class T>

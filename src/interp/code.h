@@ -4,9 +4,10 @@
 //
 // A word of the context holds a value so:
 //   i1 ... i64   the bits, those above the type zero ("clean") or unspecified; readers of a width read that width
-//   f64          the bits
+//   f64          the bits; ptr and boxed too
 //   f16, f32     NaN-boxed in 64 bits; an operand that is not boxed reads as the canonical NaN
-//   i128         two words, low first
+//   i128, v128   two words, low first
+// State slots narrower than a word are as ir/env.h says: a float stands there without its box.
 #pragma once
 
 #include <memory>

@@ -23,6 +23,15 @@ inline U part(u8* state, u16 number) {
         return *reinterpret_cast<U*>(state + 8 * number);
 }
 
+/// The two words from `number` on.
+inline u128 pair(u8* state, u16 number) {
+    return static_cast<u128>(word(state, static_cast<u16>(number + 1))) << 64 | word(state, number);
+}
+inline void give_pair(u8* state, u16 number, u128 value) {
+    word(state, number) = static_cast<u64>(value);
+    word(state, static_cast<u16>(number + 1)) = static_cast<u64>(value >> 64);
+}
+
 /// Ends a handler by jumping to that of the cell `next`.
 #define KILN_CONTINUE(next)                                                  \
     do {                                                                     \

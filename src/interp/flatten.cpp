@@ -12,6 +12,7 @@ namespace kiln::interp {
 
 using ir::Inst;
 using ir::Op;
+using ir::Type;
 using ir::ValueId;
 
 namespace {
@@ -44,6 +45,7 @@ Result<std::unique_ptr<Unit>> Flattener::flatten(const ir::Function& f) {
     sites_.clear();
     moves_.clear();
     free_.clear();
+    free_pairs_.clear();
     fixups_.clear();
     detours_.clear();
     faulting_cells_.clear();
@@ -161,7 +163,7 @@ void Flattener::block(ir::BlockId id) {
     info.first_cell = static_cast<u32>(cells_.size());
     ++epoch_;
     for (ValueId p : (*f_)[id].params)
-        if (at(p).place == Place::nowhere) settle(p, new_temporary());
+        if (at(p).place == Place::nowhere) settle(p, new_temporary(words_of(p)));
     position_ = info.first_position;
     for (ValueId inst = (*f_)[id].first; inst != ValueId::none; inst = (*f_)[inst].next, ++position_) {
         if (inst == fused_)
@@ -169,15 +171,21 @@ void Flattener::block(ir::BlockId id) {
         else
             instruction(inst);
         if (borrowed_.empty()) continue;
-        free_.insert(free_.end(), borrowed_.begin(), borrowed_.end());
+        for (u16 word : borrowed_) {
+            if (word & pair_bit)
+                free_pairs_.push_back(word & ~pair_bit);
+            else
+                free_.push_back(word);
+        }
         borrowed_.clear();
     }
 }
 
 u16 Flattener::new_temporary(unsigned words) {
-    if (words == 1 && !free_.empty()) {
-        const u16 word = free_.back();
-        free_.pop_back();
+    std::vector<u16>& reusable = words == 1 ? free_ : free_pairs_;
+    if (!reusable.empty()) {
+        const u16 word = reusable.back();
+        reusable.pop_back();
         return word;
     }
     const u32 word = next_temporary_;
@@ -190,17 +198,22 @@ u16 Flattener::new_temporary(unsigned words) {
     return static_cast<u16>(word);
 }
 
+u16 Flattener::borrow(unsigned words) {
+    const u16 word = new_temporary(words);
+    borrowed_.push_back(words == 1 ? word : static_cast<u16>(word | pair_bit));
+    return word;
+}
+
 u16 Flattener::operand(ValueId value) {
     Value& v = at(value);
     if (v.place == Place::constant) {
-        const u16 word = new_temporary();
+        const u16 word = borrow();
         emit(constant_handler(), word, 0, 0, 0, v.constant);
-        borrowed_.push_back(word);
         return word;
     }
     if (v.place == Place::nowhere) unsupported("a value is used where no path defines it");
     if (v.owned && v.last <= position_) {
-        borrowed_.push_back(v.word);
+        borrowed_.push_back(words_of(value) == 1 ? v.word : static_cast<u16>(v.word | pair_bit));
         v.owned = false;
     }
     return v.word;
@@ -217,6 +230,18 @@ void Flattener::settle(ValueId value, u16 word) {
     slot.living_epoch = epoch_;
 }
 
+ir::Type Flattener::widest_living(const SlotInfo& slot) const {
+    Type widest = Type::i64;
+    for (ValueId id = slot.living; id != ValueId::none; id = at(id).neighbour)
+        if (at(id).last > position_ && words_of(id) == 2) widest = f_->result_type(id);
+    return widest;
+}
+
+void Flattener::vacate_slot(u16 word, Type type) {
+    vacate(word);
+    if (words_of(type) == 2) vacate(static_cast<u16>(word + 1));
+}
+
 void Flattener::vacate(u16 word) {
     SlotInfo& slot = slots_[word];
     if (slot.living_epoch != epoch_) return;
@@ -226,8 +251,9 @@ void Flattener::vacate(u16 word) {
         Value& v = at(id);
         if (v.last <= position_) continue;
         if (owner == nullptr) {
-            v.word = new_temporary();
-            emit(move_handler(), v.word, word);
+            const Type type = widest_living(slot);
+            v.word = new_temporary(words_of(type));
+            emit(move_handler(type), v.word, word);
             owner = &v;
         } else {
             v.word = owner->word;
@@ -241,23 +267,24 @@ void Flattener::vacate(u16 word) {
 u16 Flattener::result(ValueId value) {
     Value& v = at(value);
     if (v.home != no_word && !v.escapes) {
-        vacate(v.home);
+        vacate_slot(v.home, f_->result_type(value));
         settle(value, v.home);
         return v.home;
     }
-    const u16 word = new_temporary();
+    const u16 word = new_temporary(words_of(value));
     settle(value, word);
     v.owned = !v.escapes;
     return word;
 }
 
-void Flattener::alias(ValueId value, ValueId source, bool clean) {
+void Flattener::alias(ValueId value, ValueId source, bool clean, unsigned offset) {
     Value& v = at(value);
-    const u16 word = at(source).word;
+    const u16 word = static_cast<u16>(at(source).word + offset);
     v.clean = clean;
     if (!v.escapes) return settle(value, word);
-    const u16 copy = new_temporary();
-    emit(move_handler(), copy, word);
+    const Type type = f_->result_type(value);
+    const u16 copy = new_temporary(words_of(type));
+    emit(move_handler(type), copy, word);
     settle(value, copy);
 }
 

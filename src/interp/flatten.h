@@ -61,6 +61,7 @@ class Flattener {
     };
 
     static constexpr u16 no_word = 0xffff;
+    static constexpr u16 pair_bit = 0x8000;
     static constexpr u32 first_temporary = abi::temps_begin / 8;
 
     // flatten.cpp: the backward walk, then the forward one.
@@ -84,14 +85,24 @@ class Flattener {
     u16 operand(ValueId value);
     /// The same with the bits above the type zero.
     u16 clean_operand(ValueId value);
+    /// The same as it stands in a slot.
+    u16 frame_operand(ValueId value);
     /// The word to compute `value` into; its location from now on.
     u16 result(ValueId value);
-    /// Makes `value` mean the same word as `source`, without a cell if it can be.
-    void alias(ValueId value, ValueId source, bool clean);
-    /// Before the slot `word` is written: values that live there move to a temporary.
+    /// Makes `value` mean the same word as `source`, or that after it, without a cell if it can be.
+    void alias(ValueId value, ValueId source, bool clean, unsigned offset = 0);
+    /// Before the slot's word `word` is written: values that live there move to a temporary.
     void vacate(u16 word);
+    /// vacate() for a slot of `type`.
+    void vacate_slot(u16 word, ir::Type type);
+    /// The type that says how much of a slot is to be kept: a value of two words may share it with halves.
+    ir::Type widest_living(const SlotInfo& slot) const;
     void settle(ValueId value, u16 word);
     u16 new_temporary(unsigned words = 1);
+    /// new_temporary() for the current instruction alone.
+    u16 borrow(unsigned words = 1);
+    static unsigned words_of(ir::Type type) { return ir::byte_size(type) > 8 ? 2 : 1; }
+    unsigned words_of(ValueId value) const { return words_of(f_->result_type(value)); }
     u16 slot_word(ir::SlotId slot) const { return static_cast<u16>((*f_->env().layout)[slot].offset / 8); }
     /// Whether the only thing done with `value` is that the instruction after it, `user`, takes it as its
     /// first operand.
@@ -106,6 +117,7 @@ class Flattener {
     void conversion(ValueId id, const ir::Inst& inst);
     void floating(ValueId id, const ir::Inst& inst);
     void memory(ValueId id, const ir::Inst& inst);
+    void mmu_access(ValueId id, const ir::Inst& inst, u16 address);
     void put_state(const ir::Inst& inst);
     void call(ValueId id, const ir::Inst& inst);
     void br_if(const ir::Inst& inst);
@@ -143,8 +155,9 @@ class Flattener {
     std::size_t place_ = 0;  // of the current block in order_
     u32 position_ = 0;       // of the current instruction: increasing within a block
     u32 next_temporary_ = 0;
-    std::vector<u16> free_;          // temporaries
-    std::vector<u16> borrowed_;      // temporaries that end with the current instruction
+    std::vector<u16> free_;        // temporaries
+    std::vector<u16> free_pairs_;  // temporaries of two words
+    std::vector<u16> borrowed_;  // temporaries that end with the current instruction; pair_bit: of two words
     ValueId fused_ = ValueId::none;  // already executed with the instruction before it
 };
 

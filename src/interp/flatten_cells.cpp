@@ -18,8 +18,6 @@ namespace {
 
 bool is_narrow_float(Type t) { return t == Type::f16 || t == Type::f32; }
 
-bool has_words(Type t) { return t != Type::v128; }
-
 }  // namespace
 
 void Flattener::unsupported(const char* what) {
@@ -53,20 +51,31 @@ std::size_t Flattener::site(const Inst& inst) {
         if (move.is_constant)
             move.constant = constant(entry.value);
         else
-            move.from = operand(entry.value);
-        moves_.push_back(move);
-        ++s.move_count;
+            move.from = frame_operand(entry.value);
+        for (unsigned words = words_of(entry.value); words > 0; --words, ++move.slot, ++move.from) {
+            moves_.push_back(move);
+            ++s.move_count;
+        }
     }
     sites_.push_back(s);
     return sites_.size() - 1;
+}
+
+u16 Flattener::frame_operand(ValueId value) {
+    const Type type = f_->result_type(value);
+    const u16 from = clean_operand(value);
+    if (!is_narrow_float(type)) return from;
+    const u16 word = borrow();
+    emit(binary_handler(Op::and_, Type::i64, Form::constant, Extend::zero), word, from, 0, 0,
+         ir::type_mask(type));
+    return word;
 }
 
 u16 Flattener::clean_operand(ValueId value) {
     const Value& v = at(value);
     if (v.place == Place::constant || v.clean) return operand(value);
     const Type type = f_->result_type(value);
-    const u16 from = operand(value), word = new_temporary();
-    borrowed_.push_back(word);
+    const u16 from = operand(value), word = borrow();
     if (is_narrow_float(type))
         emit(rebox_handler(type), word, from);
     else
@@ -81,18 +90,21 @@ u16 Flattener::retired(const Inst& inst) {
 
 void Flattener::instruction(ValueId id) {
     const Inst& inst = (*f_)[id];
-    if (!has_words(inst.type)) return unsupported("the interpreter has no words for a vector");
     switch (inst.op) {
         case Op::param: break;
         case Op::iconst: set_constant(id, inst.imm); break;
         case Op::get_state: {
             const u16 slot = slot_word(inst.slot);
-            at(id).clean = ir::byte_size(inst.type) == 8;
+            if (is_narrow_float(inst.type)) {
+                const u16 word = result(id);
+                emit(box_handler(inst.type), word, slot);
+                break;
+            }
             if (!at(id).escapes) {
                 settle(id, slot);
             } else {
-                const u16 word = new_temporary();
-                emit(move_handler(), word, slot);
+                const u16 word = new_temporary(words_of(inst.type));
+                emit(move_handler(inst.type), word, slot);
                 settle(id, word);
             }
             break;
@@ -153,12 +165,11 @@ void Flattener::instruction(ValueId id) {
             break;
         }
         case Op::select: {
-            if (inst.type == Type::i128) return unsupported("the interpreter does not select between pairs");
             const u16 a = operand(inst.args[0]), b = operand(inst.args[1]), c = operand(inst.args[2]);
             const bool clean = at(inst.args[1]).clean && at(inst.args[2]).clean;
             const u16 to = result(id);
             at(id).clean = clean;
-            emit(select_handler(), to, a, b, c);
+            emit(select_handler(inst.type), to, a, b, c);
             break;
         }
         case Op::trunc:
@@ -243,14 +254,14 @@ void Flattener::instruction(ValueId id) {
 void Flattener::put_state(const Inst& inst) {
     const u16 slot = slot_word(inst.slot);
     const ValueId value = inst.args[0];
-    if (inst.type == Type::i128) return unsupported("a pair has no slot");
     const Value& v = at(value);
-    if (v.place == Place::word && v.word == slot) return;  // computed right into it
-    vacate(slot);
+    const bool as_it_stands = v.clean && !is_narrow_float(inst.type);
+    if (v.place == Place::word && v.word == slot && as_it_stands) return;  // computed right into it
+    vacate_slot(slot, inst.type);
     if (v.place == Place::constant)
         emit(constant_handler(), slot, 0, 0, 0, v.constant);
     else
-        emit(move_handler(), slot, operand(value));
+        emit(move_handler(inst.type), slot, as_it_stands ? operand(value) : frame_operand(value));
 }
 
 void Flattener::binary(ValueId id, const Inst& inst) {
@@ -284,15 +295,12 @@ void Flattener::conversion(ValueId id, const Inst& inst) {
 
     if (inst.op == Op::pair) {
         const u16 low = operand(inst.args[0]), high = operand(inst.args[1]);
-        const u16 word = new_temporary(2);
+        const u16 word = result(id);
         emit(move_handler(), word, low);
         emit(move_handler(), static_cast<u16>(word + 1), high);
-        return settle(id, word);
+        return;
     }
-    if (inst.op == Op::low || inst.op == Op::high) {
-        const u16 half = static_cast<u16>(at(source).word + (inst.op == Op::high));
-        return settle(id, half);
-    }
+    if (inst.op == Op::low || inst.op == Op::high) return alias(id, source, true, inst.op == Op::high);
     if (is_constant(source)) {
         const u64 value = constant(source);
         switch (inst.op) {
@@ -358,11 +366,21 @@ void Flattener::floating(ValueId id, const Inst& inst) {
 }
 
 void Flattener::memory(ValueId id, const Inst& inst) {
-    const u16 address = operand(inst.args[0]);
+    u16 address = operand(inst.args[0]);
     const bool is_plain = inst.op == Op::load || inst.op == Op::store;
-    if (is_plain && inst.order() != ir::Order::relaxed) {
+    const bool is_mmu = inst.space == ir::Space::mmu;
+    if (is_plain ? inst.order() != ir::Order::relaxed : is_mmu) {
         const auto bytes = static_cast<u16>(ir::byte_size(inst.type));
         emit_faulting(inst, check_aligned_handler(), 0, address, 0, bytes, inst.imm);
+    }
+    if (is_mmu && is_plain) return mmu_access(id, inst, address);
+    if (inst.space != ir::Space::flat) {
+        const u16 flat = borrow();
+        if (is_mmu)
+            emit_faulting(inst, mmu_address_handler(), flat, address, 0, 0, 0);
+        else
+            emit(host_address_handler(), flat, address);
+        address = flat;
     }
     if (inst.op == Op::store) {
         const ValueId value = inst.args[1];
@@ -394,9 +412,21 @@ void Flattener::memory(ValueId id, const Inst& inst) {
         return;
     }
     const u16 expected = operand(inst.args[1]), desired = operand(inst.args[2]);
-    const u16 to = new_temporary(inst.type == Type::i128 ? 2 : 1);
-    settle(id, to);
+    const u16 to = result(id);
     emit_faulting(inst, cas_handler(inst.type), to, address, expected, desired, 0);
+}
+
+void Flattener::mmu_access(ValueId id, const Inst& inst, u16 address) {
+    const auto bytes = static_cast<u16>(ir::byte_size(inst.type));
+    if (inst.op == Op::store) {
+        const u16 from = is_narrow_float(inst.type) ? clean_operand(inst.args[1]) : operand(inst.args[1]);
+        emit_faulting(inst, mmu_store_handler(), 0, address, from, bytes, inst.imm);
+        if (inst.order() == ir::Order::seq_cst) emit(fence_handler());
+        return;
+    }
+    const u16 to = result(id);
+    emit_faulting(inst, mmu_load_handler(), to, address, 0, bytes, inst.imm);
+    if (is_narrow_float(inst.type)) emit(box_handler(inst.type), to, to);
 }
 
 void Flattener::call(ValueId id, const Inst& inst) {
@@ -427,21 +457,21 @@ void Flattener::move_arguments(const ir::Edge& edge) {
     std::vector<u16> words(args.size());
     for (std::size_t i = 0; i < args.size(); ++i) {
         const u16 from = clean_operand(args[i]);
+        const Type type = f_->result_type(args[i]);
         words[i] = from;
         if (args.size() > 1) {
-            words[i] = new_temporary();
-            borrowed_.push_back(words[i]);
-            emit(move_handler(), words[i], from);
+            words[i] = borrow(words_of(type));
+            emit(move_handler(type), words[i], from);
         }
     }
     for (std::size_t i = 0; i < args.size(); ++i) {
         Value& param = at(params[i]);
-        if (f_->result_type(params[i]) == Type::i128) unsupported("a pair is no block parameter");
+        const Type type = f_->result_type(params[i]);
         if (param.place == Place::nowhere) {
             param.place = Place::word;
-            param.word = new_temporary();
+            param.word = new_temporary(words_of(type));
         }
-        emit(move_handler(), param.word, words[i]);
+        emit(move_handler(type), param.word, words[i]);
     }
 }
 

@@ -27,12 +27,12 @@ Handler unary_handler(ir::Op op, ir::Type type);
 Handler compare_handler(ir::Cond cond, ir::Type type, Form form);
 // dst = a sign-extended; c: bits of `from`, imm: the mask of `to`
 Handler sign_extend_handler(ir::Type from, ir::Type to);
-// dst = a
-Handler move_handler();
+// dst = a; of values of 16 bytes, both words
+Handler move_handler(ir::Type type = ir::Type::i64);
 // dst = imm
 Handler constant_handler();
 // dst = word a bit 0 ? b : c
-Handler select_handler();
+Handler select_handler(ir::Type type);
 
 // A fault, which goes to site imm2, unless a + imm is a multiple of c: before ordered loads and stores.
 Handler check_aligned_handler();
@@ -45,6 +45,16 @@ Handler rmw_handler(ir::Rmw rmw, ir::Type type);
 // dst = old value at a, replaced by c if it was b
 Handler cas_handler(ir::Type type);
 Handler fence_handler();
+
+// Accesses in other spaces (handlers_spaces.cpp).
+// dst = the guest address at which flat memory has what is at host address a
+Handler host_address_handler();
+// dst = the same for guest virtual address a, for a write of one location; a fault goes to site imm2
+Handler mmu_address_handler();
+// dst (and the word behind it) = c bytes at guest virtual address a + imm, zeros above; site imm2
+Handler mmu_load_handler();
+// c bytes at guest virtual address a + imm = b (and the word behind it); site imm2
+Handler mmu_store_handler();
 
 // dst = op(a, b[, c]); imm: the rounding (an ir::Rounding), b's word for the rounding slot in imm >> 16; site
 // imm2

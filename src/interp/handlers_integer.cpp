@@ -85,6 +85,11 @@ KILN_HANDLER(move) {
     KILN_NEXT;
 }
 
+KILN_HANDLER(move_pair) {
+    give_pair(state, ip->dst, pair(state, ip->a));
+    KILN_NEXT;
+}
+
 KILN_HANDLER(constant) {
     word(state, ip->dst) = ip->imm;
     KILN_NEXT;
@@ -92,6 +97,11 @@ KILN_HANDLER(constant) {
 
 KILN_HANDLER(select) {
     word(state, ip->dst) = part<bool>(state, ip->a) ? word(state, ip->b) : word(state, ip->c);
+    KILN_NEXT;
+}
+
+KILN_HANDLER(select_pair) {
+    give_pair(state, ip->dst, pair(state, part<bool>(state, ip->a) ? ip->b : ip->c));
     KILN_NEXT;
 }
 
@@ -194,8 +204,8 @@ Handler sign_extend_handler(Type from, Type to) {
         default: return sign_extend;
     }
 }
-Handler move_handler() { return move; }
+Handler move_handler(Type type) { return ir::byte_size(type) > 8 ? move_pair : move; }
 Handler constant_handler() { return constant; }
-Handler select_handler() { return select; }
+Handler select_handler(Type type) { return ir::byte_size(type) > 8 ? select_pair : select; }
 
 }  // namespace kiln::interp

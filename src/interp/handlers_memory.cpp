@@ -53,6 +53,24 @@ KILN_HANDLER(store) {
     KILN_NEXT;
 }
 
+KILN_HANDLER(load_pair) {
+    const u64 address = word(state, ip->a) + ip->imm;
+    u128 value;
+    if (!abi::guest_load(host(memory, address), value)) [[unlikely]]
+        return access_fault(ip, state, address);
+    give_pair(state, ip->dst, value);
+    KILN_NEXT;
+}
+
+template <bool fenced>
+KILN_HANDLER(store_pair) {
+    const u64 address = word(state, ip->a) + ip->imm;
+    if (!abi::guest_store(host(memory, address), pair(state, ip->b))) [[unlikely]]
+        return access_fault(ip, state, address);
+    if constexpr (fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
+    KILN_NEXT;
+}
+
 template <ir::Rmw rmw, class U>
 U replaced(U old, U operand) {
     using S = std::make_signed_t<U>;
@@ -107,14 +125,10 @@ KILN_HANDLER(atomic_cas_pair) {
     const u64 address = word(state, ip->a);
     if (address % 16 != 0) [[unlikely]]
         return misaligned_fault(ip, state, address);
-    const auto pair = [&](u16 low) {
-        return static_cast<u128>(word(state, static_cast<u16>(low + 1))) << 64 | word(state, low);
-    };
-    u128 seen = pair(ip->b);
-    if (!abi::guest_compare_exchange(host(memory, address), seen, pair(ip->c))) [[unlikely]]
+    u128 seen = pair(state, ip->b);
+    if (!abi::guest_compare_exchange(host(memory, address), seen, pair(state, ip->c))) [[unlikely]]
         return access_fault(ip, state, address);
-    word(state, ip->dst) = static_cast<u64>(seen);
-    word(state, static_cast<u16>(ip->dst + 1)) = static_cast<u64>(seen >> 64);
+    give_pair(state, ip->dst, seen);
     KILN_NEXT;
 }
 
@@ -143,9 +157,15 @@ Handler pick_store(Type type) {
         case Type::i32:
         case Type::f32: return store<Type::i32, fenced>;
         case Type::i64:
-        case Type::f64: return store<Type::i64, fenced>;
-        default: return nullptr;
+        case Type::f64:
+        case Type::ptr:
+        case Type::boxed: return store<Type::i64, fenced>;
+        case Type::i128:
+        case Type::v128: return store_pair<fenced>;
+        case Type::none:
+        case Type::i1: return nullptr;
     }
+    return nullptr;
 }
 
 }  // namespace
@@ -159,11 +179,17 @@ Handler load_handler(Type type, Extend extend) {
         case Type::i16: return sign ? load<Type::i16, Extend::sign> : load<Type::i16, Extend::zero>;
         case Type::i32: return sign ? load<Type::i32, Extend::sign> : load<Type::i32, Extend::zero>;
         case Type::i64:
-        case Type::f64: return load<Type::i64, Extend::zero>;
+        case Type::f64:
+        case Type::ptr:
+        case Type::boxed: return load<Type::i64, Extend::zero>;
         case Type::f16: return load<Type::f16, Extend::zero>;
         case Type::f32: return load<Type::f32, Extend::zero>;
-        default: return nullptr;
+        case Type::i128:
+        case Type::v128: return load_pair;
+        case Type::none:
+        case Type::i1: return nullptr;
     }
+    return nullptr;
 }
 
 Handler store_handler(Type type, ir::Order order) {

@@ -73,22 +73,25 @@ ValueId Builder::pair(ValueId low, ValueId high) {
 
 ValueId Builder::load(Type t, ValueId address, i64 offset, Order order) {
     Inst& inst = make(Op::load, t, {address}, static_cast<u8>(order));
+    inst.space = space_;
     inst.imm = static_cast<u64>(offset);
     return last();
 }
 
 void Builder::store(ValueId address, i64 offset, ValueId value, Order order) {
     Inst& inst = make(Op::store, type(value), {address, value}, static_cast<u8>(order));
+    inst.space = space_;
     inst.imm = static_cast<u64>(offset);
 }
 
 ValueId Builder::atomic_rmw(Rmw rmw, Order order, ValueId address, ValueId value) {
-    make(Op::atomic_rmw, type(value), {address, value}, static_cast<u8>(rmw), static_cast<u8>(order));
+    make(Op::atomic_rmw, type(value), {address, value}, static_cast<u8>(rmw), static_cast<u8>(order)).space =
+        space_;
     return last();
 }
 
 ValueId Builder::atomic_cas(Order order, ValueId address, ValueId expected, ValueId desired) {
-    make(Op::atomic_cas, type(desired), {address, expected, desired}, static_cast<u8>(order));
+    make(Op::atomic_cas, type(desired), {address, expected, desired}, static_cast<u8>(order)).space = space_;
     return last();
 }
 

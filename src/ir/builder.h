@@ -34,6 +34,8 @@ class Builder {
     ValueId select(ValueId condition, ValueId if_true, ValueId if_false);
     ValueId pair(ValueId low, ValueId high);
 
+    // Accesses are in space(), flat to begin with.
+    void space(Space space) { space_ = space; }
     ValueId load(Type type, ValueId address, i64 offset = 0, Order order = Order::relaxed);
     void store(ValueId address, i64 offset, ValueId value, Order order = Order::relaxed);
     ValueId atomic_rmw(Rmw rmw, Order order, ValueId address, ValueId value);
@@ -71,6 +73,7 @@ class Builder {
     Function& f_;
     BlockId block_ = BlockId::none;
     OriginId origin_ = OriginId::none;
+    Space space_ = Space::flat;
 };
 
 }  // namespace kiln::ir

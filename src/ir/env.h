@@ -13,10 +13,12 @@ namespace kiln::ir {
 enum class SlotId : u16 { none = 0xffff };
 enum class HelperId : u16 {};
 
+/// A slot has one or two whole words of 8 bytes to itself. A value narrower than a word stands in the low bits
+/// as it is (a float is not NaN-boxed); the bits above are always zero.
 struct Slot {
     std::string_view name;
     Type type;
-    u32 offset;  ///< bytes from the start of the guest context
+    u32 offset;  ///< bytes from the start of the guest context; a multiple of 8
 };
 
 /// The typed slots that one guest's state consists of. Slots do not overlap.

@@ -53,6 +53,7 @@ struct Inst {
     Op op;
     Type type = Type::none;  ///< what ops.def calls the instruction's type
     u8 attr0 = 0, attr1 = 0;
+    Space space = Space::flat;   ///< of memory accesses
     SlotId slot = SlotId::none;  ///< get_state, put_state
     HelperId helper{};           ///< call
     ValueId args[3] = {ValueId::none, ValueId::none, ValueId::none};

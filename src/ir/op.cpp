@@ -37,14 +37,15 @@ constexpr AttrRow attr_table[] = {
 }  // namespace
 
 constexpr OpInfo detail::op_table[] = {
-#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning) \
-    {without_underscore(#name),                                           \
-     Shape::shape,                                                        \
-     ResultRule::result,                                                  \
-     TypeRule::types,                                                     \
-     {group_named(#attr0), group_named(#attr1)},                          \
-     parse_effects(effects),                                              \
-     arg_count(Shape::shape),                                             \
+#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning)         \
+    {without_underscore(#name),                                                   \
+     Shape::shape,                                                                \
+     ResultRule::result,                                                          \
+     TypeRule::types,                                                             \
+     {group_named(#attr0), group_named(#attr1)},                                  \
+     parse_effects(effects),                                                      \
+     arg_count(Shape::shape),                                                     \
+     parse_effects(effects).reads_memory || parse_effects(effects).writes_memory, \
      uses_lists(Shape::shape, parse_effects(effects))},
 #include "ir/ops.def"
 #undef IR_OP

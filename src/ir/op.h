@@ -36,7 +36,7 @@ constexpr unsigned bit_width(Type t) { return detail::type_table[static_cast<u8>
 constexpr unsigned byte_size(Type t) { return detail::type_table[static_cast<u8>(t)].bytes; }
 constexpr bool is_int(Type t) { return t >= Type::i8 && t <= Type::i64; }
 constexpr bool is_fp(Type t) { return t >= Type::f16 && t <= Type::f64; }
-/// The bits that a value of an integer type up to 64 bits wide may have set.
+/// The bits that a value of a type up to 64 bits wide may have set.
 constexpr u64 type_mask(Type t) { return bit_width(t) >= 64 ? ~u64{0} : (u64{1} << bit_width(t)) - 1; }
 
 // One enum per attribute group.
@@ -47,6 +47,7 @@ enum class Exactness : u8 { silent, inexact };
 enum class MinMax : u8 { number, nan };
 enum class DivRule : u8 { ones, zero };
 enum class Order : u8 { relaxed, acquire, release, acq_rel, seq_cst };
+enum class Space : u8 { flat, mmu, host };
 enum class Rmw : u8 { swap, add, and_, or_, xor_, min_s, max_s, min_u, max_u };
 enum class Hint : u8 { plain, call, ret };
 enum class Trap : u8 { illegal, breakpoint };
@@ -88,9 +89,9 @@ enum class Shape : u8 {
     half,      // %a                i128
     get,       // slot
     put,       // slot, %a
-    load,      // %a, imm           a: the i64 address
+    load,      // %a, imm           a: the address, an i64; a ptr in Space::host
     store,     // %a, imm, %b
-    rmw,       // %a, %b            a: the i64 address
+    rmw,       // %a, %b
     cas,       // %a, %b, %c
     call,      // helper(%...)
     guard,     // %a, imm [slot=%v ...]
@@ -133,7 +134,7 @@ constexpr Effects parse_effects(std::string_view letters) {
     return e;
 }
 
-enum class TypeRule : u8 { none, any, int_, int1, wide, word, fp };
+enum class TypeRule : u8 { none, any, memory, int_, int1, wide, word, fp };
 enum class ResultRule : u8 { none, same, i1 };
 
 struct OpInfo {
@@ -144,6 +145,7 @@ struct OpInfo {
     AttrGroup attrs[2];
     Effects effects;
     u8 args;      ///< arg_count(shape)
+    bool spaced;  ///< accesses memory in a Space
     bool listed;  ///< may use values besides Inst::args: an argument list, edges or a frame state
 };
 
@@ -198,6 +200,7 @@ constexpr bool allows(TypeRule rule, Type t) {
     switch (rule) {
         case TypeRule::none: return t == Type::none;
         case TypeRule::any: return t != Type::none;
+        case TypeRule::memory: return t != Type::none && t != Type::i1;
         case TypeRule::int_: return is_int(t);
         case TypeRule::int1: return is_int(t) || t == Type::i1;
         case TypeRule::wide: return is_int(t) || t == Type::i128;

@@ -235,6 +235,7 @@ class Parser {
         u8* const attrs[2] = {&inst.attr0, &inst.attr1};
         for (unsigned i = 0; i < 2; ++i)
             if (row.attrs[i] != AttrGroup::none) *attrs[i] = attr(row.attrs[i]);
+        if (row.spaced && accept_peek('.')) inst.space = Space(attr(AttrGroup::Space));
         operands(inst, row.shape);
         if (Function::has_frame(inst)) inst.frame = frame();
         if (!ok()) return;

@@ -112,6 +112,9 @@ class Printer {
         for (unsigned i = 0; i < 2; ++i)
             if (op.attrs[i] != AttrGroup::none)
                 fmt::format_to(out(), ".{}", attr_name(op.attrs[i], attrs[i]).value_or("<bad>"));
+        if (inst.space != Space::flat)
+            fmt::format_to(out(), ".{}",
+                           attr_name(AttrGroup::Space, static_cast<u8>(inst.space)).value_or("<bad>"));
         operands(inst, op.shape);
         if (Function::has_frame(inst) && inst.frame.count != 0) {
             text_ += " [";

@@ -90,6 +90,9 @@ class Verifier {
         for (unsigned i = 0; i < 2; ++i)
             if (op.attrs[i] != AttrGroup::none && !attr_name(op.attrs[i], attrs[i]))
                 error(id, "an attribute has a value outside its group");
+        if (!attr_name(AttrGroup::Space, static_cast<u8>(inst.space)) ||
+            (inst.space != Space::flat && !op.spaced))
+            error(id, "it has no such space");
         if (op.effects.may_fault || inst.op == Op::syscall || inst.op == Op::trap) {
             if (inst.origin == OriginId::none) error(id, "it can be observed, but has no origin");
         }
@@ -136,16 +139,14 @@ class Verifier {
                 slot(id, inst, inst.type);
                 expect(id, 0, inst.type);
                 break;
-            case Shape::load: expect(id, 0, Type::i64); break;
+            case Shape::load:
             case Shape::store:
             case Shape::rmw:
-                expect(id, 0, Type::i64);
-                expect(id, 1, inst.type);
-                break;
             case Shape::cas:
-                expect(id, 0, Type::i64);
-                expect(id, 1, inst.type);
-                expect(id, 2, inst.type);
+                expect(id, 0, inst.space == Space::host ? Type::ptr : Type::i64);
+                for (unsigned i = 1; i < arg_count(shape); ++i) expect(id, i, inst.type);
+                if ((inst.type == Type::ptr || inst.type == Type::boxed) && inst.space != Space::host)
+                    error(id, "guest memory holds no such value");
                 break;
             case Shape::call: call(id, inst); break;
             case Shape::guard:
@@ -211,6 +212,9 @@ class Verifier {
             return error(id, "the helper does not exist");
         const HelperSig& sig = f_.env()[inst.helper];
         const auto args = f_.values(inst.list);
+        if (byte_size(sig.result) > 8 ||
+            std::ranges::any_of(sig.args, [](Type t) { return byte_size(t) > 8; }))
+            error(id, "the helper takes or gives more than words");
         if (inst.type != sig.result) error(id, fmt::format("the helper gives {}", name(sig.result)));
         if (args.size() != sig.args.size())
             return error(id, fmt::format("the helper takes {} arguments", sig.args.size()));

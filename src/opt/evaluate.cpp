@@ -27,7 +27,9 @@ std::optional<u64> for_type(Type type, F&& f) {
         case Type::f16:
         case Type::f32:
         case Type::f64:
-        case Type::v128: break;
+        case Type::v128:
+        case Type::ptr:
+        case Type::boxed: break;
     }
     return std::nullopt;
 }

@@ -27,7 +27,7 @@ template <class Generate>
 void check(u64 count, Generate&& generate) {
     std::mt19937_64 random(from_environment("KILN_INTERP_SEED", 1));
     irtool::Runner runner;
-    Function f(riscv64::env);
+    Function f(irtool::env);
     for (u64 i = 0; i < count; ++i) {
         generate(f, random);
         const auto valid = verify(f);

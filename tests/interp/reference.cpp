@@ -1,6 +1,5 @@
 #include "reference.h"
 
-#include <cstring>
 #include <vector>
 
 #include "abi/helpers.h"
@@ -76,7 +75,18 @@ class Evaluator {
     u128& value(ValueId v) { return values_[index(v)]; }
     u64 arg(const Inst& inst, unsigned i) { return static_cast<u64>(value(inst.args[i])); }
     Type arg_type(const Inst& inst) { return f_.result_type(inst.args[0]); }
-    u64& slot(SlotId id) { return outcome_.state.slots[static_cast<u16>(id)]; }
+    u64& slot(SlotId id) { return outcome_.state.slots[irtool::word_of(id)]; }
+
+    u128 read_slot(SlotId id, Type type) {
+        const u64* const words = &slot(id);
+        if (byte_size(type) > 8) return static_cast<u128>(words[1]) << 64 | words[0];
+        return words[0];
+    }
+    void write_slot(SlotId id, Type type, u128 value) {
+        u64* const words = &slot(id);
+        words[0] = static_cast<u64>(value);
+        if (byte_size(type) > 8) words[1] = static_cast<u64>(value >> 64);
+    }
 
     EdgeId case_of(const Inst& inst) {
         const auto values = f_.case_values(inst);
@@ -94,11 +104,8 @@ class Evaluator {
 
     /// Leaves at `inst` itself, with its frame state applied.
     void stop(ExitReason reason, const Inst& inst) {
-        std::vector<u64> values;
         for (const FrameEntry& entry : f_.frame(inst.frame))
-            values.push_back(static_cast<u64>(value(entry.value)));
-        std::size_t i = 0;
-        for (const FrameEntry& entry : f_.frame(inst.frame)) slot(entry.slot) = values[i++];
+            write_slot(entry.slot, f_.result_type(entry.value), value(entry.value));
         leave(reason, inst, f_[inst.origin].raw, false);
     }
 
@@ -107,30 +114,47 @@ class Evaluator {
         stop(ExitReason::fault, inst);
     }
 
-    /// The bytes of an access; null when it faults, and then the unit is left.
-    u8* access(const Inst& inst, u64 address, unsigned bytes, bool aligned) {
+    /// The byte at `address`; null when it faults, and then the unit is left.
+    u8* byte_at(const Inst& inst, u64 address) {
+        const bool writes = inst.op != Op::load;
+        if (inst.space == Space::mmu) {
+            const u64 page = (address - irtool::mmu_begin) / irtool::window_bytes;
+            if (page < irtool::mmu_pages && !(writes && page == irtool::mmu_pages - 1))
+                return outcome_.state.memory.data() + address % irtool::window_bytes;
+            const bool mapped = page < irtool::mmu_pages;
+            fault(inst, address, mapped ? abi::FaultKind::protected_ : abi::FaultKind::unmapped);
+            return nullptr;
+        }
+        if (address - irtool::window_begin < irtool::window_bytes)
+            return outcome_.state.memory.data() + (address - irtool::window_begin);
+        const bool reserved =
+            address + irtool::reserved_below < irtool::reserved_below + irtool::reserved_above;
+        fault(inst, address, reserved ? abi::FaultKind::protected_ : abi::FaultKind::unmapped);
+        return nullptr;
+    }
+
+    /// The bytes of an access; none when it faults, and then the unit is left.
+    std::vector<u8*> access(const Inst& inst, u64 address, unsigned bytes, bool aligned) {
         if (aligned && address % bytes != 0) {
             fault(inst, address, abi::FaultKind::misaligned);
-            return nullptr;
+            return {};
         }
+        std::vector<u8*> all;
         for (unsigned i = 0; i < bytes; ++i) {
-            if (address + i - irtool::window_begin < irtool::window_bytes) continue;
-            const bool reserved =
-                address + i + irtool::reserved_below < irtool::reserved_below + irtool::reserved_above;
-            fault(inst, address + i, reserved ? abi::FaultKind::protected_ : abi::FaultKind::unmapped);
-            return nullptr;
+            all.push_back(byte_at(inst, address + i));
+            if (all.back() == nullptr) return {};
         }
-        return outcome_.state.memory.data() + (address - irtool::window_begin);
+        return all;
     }
 
     void memory(ValueId id, const Inst& inst) {
         const unsigned bytes = byte_size(inst.type);
         const bool plain = inst.op == Op::load || inst.op == Op::store;
-        u8* const at = access(inst, arg(inst, 0) + (plain ? inst.imm : 0), bytes,
-                              !plain || inst.order() != Order::relaxed);
-        if (at == nullptr) return;
+        const std::vector<u8*> at = access(inst, arg(inst, 0) + (plain ? inst.imm : 0), bytes,
+                                           !plain || inst.order() != Order::relaxed);
+        if (at.empty()) return;
         u128 old = 0, after = 0;
-        std::memcpy(&old, at, bytes);
+        for (unsigned i = 0; i < bytes; ++i) old |= u128{*at[i]} << 8 * i;
         if (inst.op == Op::load) {
             value(id) = old;
             return;
@@ -139,7 +163,7 @@ class Evaluator {
         if (inst.op == Op::atomic_rmw)
             after = replaced(inst.rmw(), inst.type, static_cast<u64>(old), arg(inst, 1));
         if (inst.op == Op::atomic_cas) after = old == value(inst.args[1]) ? value(inst.args[2]) : old;
-        std::memcpy(at, &after, bytes);
+        for (unsigned i = 0; i < bytes; ++i) *at[i] = static_cast<u8>(after >> 8 * i);
         if (inst.op != Op::store) value(id) = old;
     }
 
@@ -233,10 +257,10 @@ class Evaluator {
     void step(ValueId id, const Inst& inst) {
         switch (inst.op) {
             case Op::iconst: value(id) = inst.imm; return;
-            case Op::get_state: value(id) = slot(inst.slot) & type_mask(inst.type); return;
-            case Op::put_state: slot(inst.slot) = arg(inst, 0); return;
+            case Op::get_state: value(id) = read_slot(inst.slot, inst.type); return;
+            case Op::put_state: return write_slot(inst.slot, inst.type, value(inst.args[0]));
             case Op::select: value(id) = value(inst.args[arg(inst, 0) != 0 ? 1 : 2]); return;
-            case Op::bitcast: value(id) = arg(inst, 0); return;
+            case Op::bitcast: value(id) = value(inst.args[0]); return;
             case Op::pair: value(id) = value(inst.args[1]) << 64 | arg(inst, 0); return;
             case Op::low: value(id) = arg(inst, 0); return;
             case Op::high: value(id) = value(inst.args[0]) >> 64; return;

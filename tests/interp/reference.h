@@ -7,7 +7,8 @@
 
 namespace kiln::test {
 
-/// What running `f`, a well-formed riscv64 function, on `initial` gives. Memory is that of irtool::Runner.
+/// What running `f`, a well-formed function for irtool::env, on `initial` gives. Memory is that of
+/// irtool::Runner; nothing is known of Space::host.
 irtool::Outcome evaluate(const ir::Function& f, const irtool::GuestState& initial);
 
 }  // namespace kiln::test

@@ -60,6 +60,7 @@ TEST(Text, EveryOperationRoundTrips) {
                     inst.origin = origin;
                     inst.attr0 = a;
                     inst.attr1 = b;
+                    if (row.spaced) inst.space = Space(made % 3);
                     for (unsigned i = 0; i < arg_count(row.shape); ++i) inst.args[i] = v;
                     if (row.shape == Shape::get || row.shape == Shape::put) inst.slot = SlotId(0);
                     if (row.shape == Shape::call) inst.list = f.add_values({&v, 1});
@@ -90,7 +91,7 @@ TEST(Text, EveryOperationRoundTrips) {
 
 TEST(Text, RandomFunctionsRoundTrip) {
     std::mt19937_64 random(from_environment("KILN_IR_SEED", 1));
-    Function f(riscv64::env);
+    Function f(irtool::env);
     for (unsigned i = 0; i < 500 && !HasFailure(); ++i) {
         test::random_function(f, i % 2 ? test::BlockShape::graph : test::BlockShape::tree, random);
         expect_round_trip(f);
@@ -125,6 +126,8 @@ TEST(Verify, RejectsIdsThatNameNothing) {
                 testing::HasSubstr("defines no value"));
     EXPECT_THAT(broken_by([&](Function& g) { g[g[sum].next].attr0 = 77; }),
                 testing::HasSubstr("value outside its group"));
+    EXPECT_THAT(broken_by([&](Function& g) { g[sum].space = Space::mmu; }),
+                testing::HasSubstr("no such space"));
     EXPECT_THAT(broken_by([&](Function& g) {
                     g[sum].op = Op::get_state;
                     g[sum].slot = SlotId(999);
@@ -169,7 +172,7 @@ void apply(const Variant& variant, Function& f) {
 void check_meaning(test::BlockShape shape, u64 count) {
     std::mt19937_64 random(from_environment("KILN_IR_SEED", 1) * 2 + u64(shape));
     irtool::Runner runner;
-    Function f(riscv64::env);
+    Function f(irtool::env);
     const std::vector<Variant> all = variants();
     u64 exits[10] = {};
     for (u64 i = 0; i < count; ++i) {

@@ -14,8 +14,8 @@ using namespace ir;
 
 namespace {
 
-constexpr Type value_types[] = {Type::i1,   Type::i8,  Type::i16, Type::i32, Type::i64,
-                                Type::i128, Type::f16, Type::f32, Type::f64};
+constexpr Type value_types[] = {Type::i1,  Type::i8,  Type::i16, Type::i32,  Type::i64, Type::i128,
+                                Type::f16, Type::f32, Type::f64, Type::v128, Type::ptr, Type::boxed};
 constexpr u32 max_blocks = 6, max_instructions = 12;
 
 class Generator {
@@ -29,7 +29,8 @@ class Generator {
         for (u32 b = 0; b < blocks; ++b) f_.add_block();
         if (shape_ == BlockShape::graph)
             for (u32 b = 1; b < blocks; ++b)
-                for (u32 p = pick(3); p > 0; --p) f_.add_param(BlockId(b), Type::i64);
+                for (u32 p = pick(3); p > 0; --p)
+                    f_.add_param(BlockId(b), chance(70) ? Type::i64 : type_for(TypeRule::any));
         inherited_.assign(blocks, {});
         u32 next_child = 1;
         for (u32 b = 0; b < blocks; ++b) block(BlockId(b), next_child);
@@ -105,7 +106,7 @@ class Generator {
 
     EdgeId edge(BlockId target) {
         std::vector<ValueId> args;
-        for (std::size_t i = 0; i < f_[target].params.size(); ++i) args.push_back(value(Type::i64));
+        for (ValueId p : f_[target].params) args.push_back(value(f_[p].type));
         return f_.add_edge(target, args);
     }
 
@@ -141,6 +142,11 @@ class Generator {
         return v;
     }
 
+    SlotId slot(Type type) {
+        if (type == Type::i64 && chance(90)) return slot();
+        return SlotId(static_cast<u16>(irtool::typed_slot(type)) + pick(2));
+    }
+
     /// A value of that type, one that is there or a new one.
     ValueId value(Type type) {
         if (chance(70)) {
@@ -151,6 +157,7 @@ class Generator {
             }
         }
         if ((is_int(type) || type == Type::i1) && chance(25)) return constant(type);
+        if (type != Type::i64 && chance(20)) return keep(builder_.get_state(slot(type)));
         switch (type) {
             case Type::i64: return keep(builder_.get_state(slot()));
             case Type::i1: return keep(builder_.icmp(Cond(pick(6)), value(Type::i64), value(Type::i64)));
@@ -163,16 +170,23 @@ class Generator {
             }
             case Type::f16:
             case Type::f32: return keep(builder_.convert(Op::nan_unbox, type, value(Type::i64)));
-            default: return keep(builder_.convert(Op::bitcast, Type::f64, value(Type::i64)));
+            case Type::v128: return keep(builder_.convert(Op::bitcast, type, value(Type::i128)));
+            default: return keep(builder_.convert(Op::bitcast, type, value(Type::i64)));
         }
     }
 
-    /// An address: mostly in the window, sometimes wherever a register points.
-    ValueId address() {
+    /// An address: mostly in the window or what the soft MMU shows of it, sometimes wherever a register
+    /// points.
+    ValueId address(Space space) {
         if (chance(10)) return value(Type::i64);
         const ValueId any = value(Type::i64);
-        const ValueId inside = builder_.binary(Op::and_, any, builder_.iconst(Type::i64, 0xff0));
-        const u64 base = irtool::window_begin + (chance(90) ? 0 : 8 + pick(4));
+        const bool mmu = space == Space::mmu;
+        const u64 mask = mmu ? 0x7 : 0xff0;
+        const ValueId inside = builder_.binary(Op::and_, any, builder_.iconst(Type::i64, mask));
+        u64 base = irtool::window_begin + (chance(90) ? 0 : 8 + pick(4));
+        if (mmu)
+            base = irtool::mmu_begin + irtool::window_bytes * pick(irtool::mmu_pages + 1) -
+                   (chance(50) ? 8 : 64);
         return keep(builder_.binary(Op::add, inside, builder_.iconst(Type::i64, base)));
     }
 
@@ -180,10 +194,10 @@ class Generator {
         for (;;)
             if (const Type type = value_types[pick(std::size(value_types))]; allows(rule, type)) return type;
     }
-    Type memory_type() {
+    /// A type that guest memory holds.
+    Type memory_type(TypeRule rule) {
         for (;;)
-            if (const Type type = type_for(TypeRule::any); byte_size(type) <= 8 && type != Type::i1)
-                return type;
+            if (const Type type = type_for(rule); type != Type::ptr && type != Type::boxed) return type;
     }
 
     u8 attribute(AttrGroup group) {
@@ -192,7 +206,10 @@ class Generator {
         return count == 0 ? u8{0} : static_cast<u8>(pick(count));
     }
 
-    void put() { builder_.put_state(slot(), value(Type::i64)); }
+    void put() {
+        const Type type = chance(80) ? Type::i64 : type_for(TypeRule::any);
+        builder_.put_state(slot(type), value(type));
+    }
 
     void instruction() {
         if (origins_ == 0 || chance(50)) next_origin();
@@ -203,6 +220,7 @@ class Generator {
         Inst inst(op);
         inst.attr0 = attribute(row.attrs[0]);
         inst.attr1 = attribute(row.attrs[1]);
+        if (row.spaced && chance(20)) inst.space = Space::mmu;
         if (!operands(inst, row)) return;
         if (Function::has_frame(inst)) inst.frame = chance(30) ? frame() : Range{};
         inst.origin = origin();
@@ -210,8 +228,9 @@ class Generator {
     }
 
     Range frame() {
-        std::vector<FrameEntry> entries{{slot(), value(Type::i64)}};
-        return f_.add_frame(entries);
+        const Type type = chance(80) ? Type::i64 : type_for(TypeRule::any);
+        const FrameEntry entry{slot(type), value(type)};
+        return f_.add_frame({&entry, 1});
     }
 
     bool operands(Inst& inst, const OpInfo& row) {
@@ -234,8 +253,7 @@ class Generator {
                 for (unsigned i = 0; i < arg_count(row.shape); ++i) inst.args[i] = value(inst.type);
                 return true;
             case Shape::select:
-                do inst.type = type_for(row.types);
-                while (inst.type == Type::i128);  // the interpreter does not select between pairs
+                inst.type = type_for(row.types);
                 inst.args[0] = value(Type::i1);
                 inst.args[1] = value(inst.type);
                 inst.args[2] = value(inst.type);
@@ -251,31 +269,18 @@ class Generator {
                 inst.args[0] = value(Type::i128);
                 return true;
             case Shape::get:
-                inst.slot = slot();
-                inst.type = Type::i64;
+                inst.type = chance(50) ? Type::i64 : type_for(row.types);
+                inst.slot = slot(inst.type);
                 return true;
             case Shape::put: return false;
             case Shape::load:
-                inst.type = memory_type();
-                inst.args[0] = address();
-                inst.imm = 8 * pick(4);
-                return true;
             case Shape::store:
-                inst.type = memory_type();
-                inst.args[0] = address();
-                inst.args[1] = value(inst.type);
-                inst.imm = 8 * pick(4);
-                return true;
             case Shape::rmw:
-                inst.type = type_for(row.types);
-                inst.args[0] = address();
-                inst.args[1] = value(inst.type);
-                return true;
             case Shape::cas:
-                inst.type = type_for(row.types);
-                inst.args[0] = address();
-                inst.args[1] = value(inst.type);
-                inst.args[2] = value(inst.type);
+                inst.type = memory_type(row.types);
+                inst.args[0] = address(inst.space);
+                for (unsigned i = 1; i < arg_count(row.shape); ++i) inst.args[i] = value(inst.type);
+                if (row.shape == Shape::load || row.shape == Shape::store) inst.imm = 8 * pick(4);
                 return true;
             case Shape::call: return call(inst);
             case Shape::guard:
@@ -326,9 +331,10 @@ class Generator {
             case Op::zext:
             case Op::sext: return pair(integers[narrow], integers[wide]);
             case Op::bitcast: {
-                constexpr Type pairs[][2] = {
-                    {Type::i16, Type::f16}, {Type::i32, Type::f32}, {Type::i64, Type::f64}};
-                const auto& [a, b] = pairs[pick(3)];
+                constexpr Type pairs[][2] = {{Type::i16, Type::f16},   {Type::i32, Type::f32},
+                                             {Type::i64, Type::f64},   {Type::i64, Type::ptr},
+                                             {Type::i64, Type::boxed}, {Type::i128, Type::v128}};
+                const auto& [a, b] = pairs[pick(std::size(pairs))];
                 return chance(50) ? pair(a, b) : pair(b, a);
             }
             case Op::nan_box: return pair(floats[pick(2)], Type::i64);

@@ -1,4 +1,4 @@
-// Random well-formed riscv64 functions: a tree or a forward graph of blocks with parameters, every kind of
+// Random well-formed functions for irtool::env: a tree or a forward graph of blocks with parameters, every kind of
 // operation, reads and writes of a few hot slots, accesses in and around the memory window of run_ir.h,
 // guards and frame states.
 #pragma once
@@ -14,7 +14,7 @@ enum class BlockShape : u8 {
     graph,  ///< joins with parameters; edges go forward
 };
 
-/// Replaces what `f`, a riscv64 function, holds.
+/// Replaces what `f`, a function for irtool::env, holds.
 void random_function(ir::Function& f, BlockShape shape, std::mt19937_64& random);
 
 }  // namespace kiln::test

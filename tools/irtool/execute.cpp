@@ -21,11 +21,11 @@ GuestState initial_state(const Arguments& arguments) {
     for (const std::string& setting : split(arguments.find("set").value_or(""))) {
         const std::size_t equals = setting.find('=');
         const std::string name = setting.substr(0, equals);
-        const auto slot = riscv64::layout.find(name);
+        const auto slot = env.layout->find(name);
         if (!slot || equals == std::string::npos)
             throw Unusable{
-                fmt::format("'{}' is not SLOT=VALUE with a slot of {}", setting, riscv64::layout.name)};
-        state.slots[static_cast<u16>(*slot)] = parse_number(setting.substr(equals + 1));
+                fmt::format("'{}' is not SLOT=VALUE with a slot of {}", setting, env.layout->name)};
+        state.slots[word_of(*slot)] = parse_number(setting.substr(equals + 1));
     }
     return state;
 }
@@ -40,9 +40,9 @@ int run(const Arguments& arguments) {
     const Outcome outcome = run_on(runner, f, initial_state(arguments));
     fmt::print("exit: {}\n", describe_exit(outcome));
     fmt::print("instructions: {}\n", outcome.instructions);
-    for (std::size_t i = 0; i < outcome.state.slots.size(); ++i)
-        if (outcome.state.slots[i] != 0)
-            fmt::print("{:<10}{:#x}\n", riscv64::layout.slots[i].name, outcome.state.slots[i]);
+    for_each_word([&](std::string_view name, unsigned i) {
+        if (outcome.state.slots[i] != 0) fmt::print("{:<10}{:#x}\n", name, outcome.state.slots[i]);
+    });
     if (outcome.state.fp_flags != 0) fmt::print("{:<10}{:#x}\n", "fp flags", outcome.state.fp_flags);
     return exit_good;
 }

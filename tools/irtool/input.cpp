@@ -7,10 +7,10 @@
 
 #include <fmt/format.h>
 
-#include "abi/riscv64/state.h"
 #include "ir/parse.h"
 #include "ir/verify.h"
 #include "opt/pipeline.h"
+#include "run_ir.h"
 
 namespace kiln::irtool {
 namespace {
@@ -57,7 +57,7 @@ std::vector<ir::Function> read_functions(const std::string& path) {
     while (!is_blank(rest)) {
         const auto consumed = static_cast<std::ptrdiff_t>(text.size() - rest.size());
         const u64 line = 1 + static_cast<u64>(std::count(text.begin(), text.begin() + consumed, '\n'));
-        ir::Function f(riscv64::env);
+        ir::Function f(env);
         if (const auto parsed = ir::parse(rest, f); !parsed)
             throw Unusable{located(path, line, parsed.error().message)};
         functions.push_back(std::move(f));

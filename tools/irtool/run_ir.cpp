@@ -17,11 +17,58 @@ namespace {
 
 constexpr u64 reserved_bytes = reserved_below + reserved_above;
 
-u64& slot(riscv64::State& state, std::size_t number) {
-    return *reinterpret_cast<u64*>(reinterpret_cast<u8*>(&state) + riscv64::layout.slots[number].offset);
+// All words of slots follow each other in the context.
+constexpr u32 first_word = offsetof(riscv64::State, x) + 8, first_typed = first_word + 8 * riscv64_words;
+constexpr std::size_t word_count = riscv64_words + typed_words;
+static_assert(first_typed % 16 == 0 && first_word + 8 * word_count <= abi::temps_begin);
+
+constexpr std::string_view typed_names[] = {
+#define IR_TYPE(name, bits, bytes, meaning) #name "_a", #name "_b",
+#include "ir/types.def"
+#undef IR_TYPE
+};
+
+const std::vector<ir::Slot>& slots() {
+    static const std::vector<ir::Slot> all = [] {
+        std::vector<ir::Slot> list(riscv64::layout.slots.begin(), riscv64::layout.slots.end());
+        KILN_CHECK(list.size() == riscv64_words && list.front().offset == first_word &&
+                   list.back().offset + 8 == first_typed);
+        for (u32 i = 2; i < std::size(typed_names); ++i)
+            list.push_back({typed_names[i], ir::Type(i / 2), first_typed + 16 * (i - 2)});
+        return list;
+    }();
+    return all;
 }
 
+const ir::StateLayout layout = {riscv64::layout.name, slots(), riscv64::layout.pc, riscv64::layout.rounding};
+
+u64* words(riscv64::State& state) {
+    return reinterpret_cast<u64*>(reinterpret_cast<u8*>(&state) + first_word);
+}
+
+u8* translate(abi::Context& context, u64 address, abi::MmuAccess access) {
+    const u64 page = (address - mmu_begin) / abi::mmu_page_bytes;
+    if (address < mmu_begin || page >= mmu_pages) {
+        context.fault = {GuestAddr(address), abi::FaultKind::unmapped};
+        return nullptr;
+    }
+    if (access == abi::MmuAccess::write && page + 1 == mmu_pages) {
+        context.fault = {GuestAddr(address), abi::FaultKind::protected_};
+        return nullptr;
+    }
+    return context.memory + window_begin + address % abi::mmu_page_bytes;
+}
+static_assert(window_bytes == abi::mmu_page_bytes);
+
 }  // namespace
+
+const ir::Env env = {&layout, riscv64::env.helpers};
+
+ir::SlotId typed_slot(ir::Type type) {
+    return ir::SlotId(riscv64_words + 2 * (static_cast<unsigned>(type) - 1));
+}
+
+unsigned word_of(ir::SlotId slot) { return (layout[slot].offset - first_word) / 8; }
 
 struct Runner::Machine {
     u8* memory = nullptr;
@@ -31,7 +78,6 @@ struct Runner::Machine {
 };
 
 Runner::Runner() : machine_(std::make_unique<Machine>()) {
-    KILN_CHECK(riscv64::layout.slots.size() == GuestState{}.slots.size());
     mem::install_fault_handlers();
     void* const reserved =
         mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -39,6 +85,7 @@ Runner::Runner() : machine_(std::make_unique<Machine>()) {
     machine_->memory = static_cast<u8*>(reserved) + reserved_below;
     KILN_CHECK(mprotect(machine_->memory + window_begin, window_bytes, PROT_READ | PROT_WRITE) == 0);
     machine_->state.context.memory = machine_->memory;
+    machine_->state.context.translate = translate;
     machine_->state.context.jump_cache = machine_->jump_cache.data();
 }
 
@@ -50,7 +97,7 @@ Result<Outcome> Runner::run(const ir::Function& f, const GuestState& initial) {
 
     riscv64::State& state = machine_->state;
     abi::Context& context = state.context;
-    for (std::size_t i = 0; i < initial.slots.size(); ++i) slot(state, i) = initial.slots[i];
+    std::copy(initial.slots.begin(), initial.slots.end(), words(state));
     std::memcpy(machine_->memory + window_begin, initial.memory.data(), window_bytes);
     context.fp_flags = initial.fp_flags;
     context.retired = context.side_exit = 0;
@@ -59,7 +106,7 @@ Result<Outcome> Runner::run(const ir::Function& f, const GuestState& initial) {
 
     Outcome outcome;
     outcome.reason = interp::run((*unit)->entry(), context);
-    for (std::size_t i = 0; i < initial.slots.size(); ++i) outcome.state.slots[i] = slot(state, i);
+    std::copy_n(words(state), word_count, outcome.state.slots.begin());
     std::memcpy(outcome.state.memory.data(), machine_->memory + window_begin, window_bytes);
     outcome.state.fp_flags = context.fp_flags;
     outcome.instructions = context.instructions();
@@ -96,6 +143,9 @@ GuestState random_state(std::mt19937_64& random) {
     };
     GuestState state;
     for (u64& s : state.slots) s = number();
+    for (unsigned t = 1; t < ir::type_count; ++t)
+        for (unsigned i : {0u, 2u})
+            state.slots[word_of(typed_slot(ir::Type(t))) + i] &= ir::type_mask(ir::Type(t));
     for (unsigned i = 0; i < 32; ++i)
         if (random() % 2)
             state.slots[static_cast<u16>(riscv64::f_slot(i))] = floats[random() % std::size(floats)];
@@ -106,6 +156,15 @@ GuestState random_state(std::mt19937_64& random) {
         std::memcpy(state.memory.data() + i, &value, 8);
     }
     return state;
+}
+
+void for_each_word(const std::function<void(std::string_view, unsigned)>& f) {
+    for (std::size_t i = 0; i < layout.slots.size(); ++i) {
+        const ir::Slot& slot = layout.slots[i];
+        const unsigned word = word_of(ir::SlotId(i));
+        f(slot.name, word);
+        if (words_of(slot.type) == 2) f(fmt::format("{}.high", slot.name), word + 1);
+    }
 }
 
 std::string describe_exit(const Outcome& outcome) {
@@ -129,8 +188,9 @@ std::optional<std::string> difference(const GuestState& initial, const Outcome& 
     const std::string exit_a = describe_exit(a), exit_b = describe_exit(b);
     different |= exit_a != exit_b;
     table += fmt::format("{} exit: {}; {}\n", exit_a == exit_b ? ' ' : '*', exit_a, exit_b);
-    for (std::size_t i = 0; i < initial.slots.size(); ++i)
-        row(riscv64::layout.slots[i].name, initial.slots[i], a.state.slots[i], b.state.slots[i]);
+    for_each_word([&](std::string_view name, unsigned i) {
+        row(name, initial.slots[i], a.state.slots[i], b.state.slots[i]);
+    });
     row("fp flags", initial.fp_flags, a.state.fp_flags, b.state.fp_flags);
     row("instructions", 0, a.instructions, b.instructions);
     for (std::size_t i = 0; i < window_bytes; ++i) {

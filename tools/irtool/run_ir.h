@@ -1,7 +1,9 @@
-// Running one riscv64 IR function in the interpreter on a made-up state, and comparing what came out.
+// Running one IR function in the interpreter on a made-up state, and comparing what came out. Functions are
+// for `env`: riscv64's slots, and besides two of every type, so that all of the IR can be tried.
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -18,9 +20,24 @@ inline constexpr u64 window_begin = 0x100000, window_bytes = 0x1000;
 /// Bytes reserved around guest address 0, so that small addresses of either sign hit nothing of ours.
 inline constexpr u64 reserved_below = u64{1} << 32, reserved_above = u64{1} << 32;
 
-/// A state before or after a run: slots in the layout's order.
+/// The guest virtual memory of the Runner's soft MMU: pages that all show the window, the last one for
+/// reading alone.
+inline constexpr u64 mmu_begin = 0x200000, mmu_pages = 3;
+
+/// riscv64's layout, its SlotIds too, and then `i8_a`, `i8_b`, `v128_a`, ... of every type.
+extern const ir::Env env;
+/// The first of the two slots of `type`; the other has the next number.
+ir::SlotId typed_slot(ir::Type type);
+/// How many words a slot has.
+constexpr unsigned words_of(ir::Type type) { return ir::byte_size(type) > 8 ? 2 : 1; }
+
+inline constexpr unsigned riscv64_words = 67, typed_words = 2 * 2 * (ir::type_count - 1);
+/// The number in GuestState::slots of the first word of a slot; that of riscv64's are the SlotIds.
+unsigned word_of(ir::SlotId slot);
+
+/// A state before or after a run: the words of slots, in the layout's order.
 struct GuestState {
-    std::array<u64, 67> slots{};
+    std::array<u64, riscv64_words + typed_words> slots{};
     u64 fp_flags = 0;
     std::vector<u8> memory = std::vector<u8>(window_bytes);
 };
@@ -32,6 +49,9 @@ struct Outcome {
     u64 side_exit = 0;     ///< of ExitReason::side_exit
     u64 instructions = 0;  ///< guest instructions counted
 };
+
+/// Calls f(name, number) for each word of a GuestState that a slot has.
+void for_each_word(const std::function<void(std::string_view, unsigned)>& f);
 
 /// A state of numbers that matter: small ones, addresses in and around the window, boxed floats, extremes.
 GuestState random_state(std::mt19937_64& random);
