@@ -77,6 +77,7 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.engine.cache_bytes = options.cache_bytes;
     request.guest_base = options.guest_base;
     request.stack_bytes = options.stack_size.value_or(0);
+    request.limits = options.limits;
     request.release = options.release;
     request.seed = options.seed;
     request.nested_options = options.nested_words();

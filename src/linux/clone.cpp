@@ -174,6 +174,7 @@ struct VforkStart {
     const Request& request;
     Thread& parent;
     SignalTable signals;
+    MemoryLimits limits;
     std::unique_ptr<Thread> thread;
 };
 
@@ -184,6 +185,7 @@ int vfork_main(void* argument) {
         std::make_unique<Thread>(parent.process, start.signals, child_state(parent, start.request));
     Thread& thread = *start.thread;
     thread.shares_parent_memory = true;
+    thread.own_limits = start.limits;
     thread.mask = parent.mask;
     thread.altstack = parent.altstack;
     Thread::set_current(&thread);
@@ -198,7 +200,7 @@ i64 vfork_process(Thread& parent, const Request& request) {
     void* stack = ::mmap(nullptr, host_stack_bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED) return -ENOMEM;
-    VforkStart start{request, parent, SignalTable(*parent.signals), nullptr};
+    VforkStart start{request, parent, SignalTable(*parent.signals), parent.memory_limits(), nullptr};
     int child, error;
     {
         SignalsBlocked blocked;

@@ -113,7 +113,9 @@ i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     if (i64 error = resolve(process, work, kind); error < 0) return error;
     // The host's mask is the guest's already. A signal before the call is delivered first; in the call it
     // stays pending for the new program.
+    const MemoryLimits limits = thread.memory_limits();
     auto run_by_kernel = [&] {
+        HostBound bound(limits);
         work.argv = pointers(work.args);
         return safe_syscall(thread, SYS_execve, work.host_path.c_str(), work.argv.data(), work.envp.data());
     };
@@ -127,6 +129,7 @@ i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     work.command = {"kiln", "run"};
     const auto& options = process.request.nested_options;
     work.command.insert(work.command.end(), options.begin(), options.end());
+    if (std::string word = limits.word(); !word.empty()) work.command.push_back(std::move(word));
     work.command.insert(work.command.end(), {"-0", work.args.empty() ? "" : work.args[0], "--", work.path});
     if (!work.args.empty()) work.command.insert(work.command.end(), work.args.begin() + 1, work.args.end());
     work.argv = pointers(work.command);

@@ -1,12 +1,12 @@
 // From a request to a running guest and its exit status.
 #include "linux/guest.h"
 
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "linux/exec.h"
 #include "linux/guest_memory.h"
+#include "linux/host_view.h"
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
 #include "linux/threads.h"
@@ -22,13 +22,17 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
         return status;
     };
     open_own_executable(request.started_by_binfmt);
+    MemoryLimits limits;
+    if (auto begun = limits.begin(request.limits); !begun) return give_up(begun.error());
     Sysroot sysroot(request.sysroot);
     mem::AddressSpace::Options space;
     space.base = request.guest_base;
     auto memory = mem::AddressSpace::create(space);
     if (!memory) return give_up(memory.error());
-    LoadRequest load{request.program, request.program_file, request.args,        request.environment,
-                     sysroot,         arch.elf_target(),    request.stack_bytes, request.seed};
+    const u64 stack_bytes =
+        request.stack_bytes ? request.stack_bytes : stack_bytes_for(limits.get(RLIMIT_STACK).rlim_cur);
+    LoadRequest load{request.program, request.program_file, request.args, request.environment,
+                     sysroot,         arch.elf_target(),    stack_bytes,  request.seed};
     auto program = load_program(**memory, load);
     if (!program) return give_up(program.error());
     if (request.program_file >= 0) ::close(request.program_file);
@@ -36,10 +40,10 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     auto engine = run::make_engine(run::frontend_of(run::GuestIsa::riscv64), **memory, request.engine);
     Process process(request, arch, **memory, *engine, sysroot);
     process.program = std::move(*program);
+    process.limits = limits;
+    bind_memory(process);
 
-    // As execve(2) names a process.
-    ::prctl(PR_SET_NAME,
-            process.program.executable.substr(process.program.executable.rfind('/') + 1).c_str());
+    show_on_host(process);
 
     SignalMask inherited;
     host_syscall(SYS_rt_sigprocmask, SIG_SETMASK, 0, reinterpret_cast<u64>(&inherited), sizeof inherited);

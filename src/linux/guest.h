@@ -28,8 +28,10 @@ struct RunRequest {
     run::EngineOptions engine;
     /// Guest address 0 at this host address; without it where there is room, 0 preferred.
     std::optional<u64> guest_base;
-    /// The size of the guest's stack in bytes; 0: as the soft limit of the host says.
+    /// The size of the guest's stack in bytes; 0: as the soft limit says.
     u64 stack_bytes = 0;
+    /// Limits on memory that the guest has from the start, as MemoryLimits::begin() takes them.
+    std::vector<std::string> limits;
     /// Makes the AT_RANDOM bytes the same in every run.
     std::optional<u64> seed;
     /// uname(2)'s release; empty: the host's if it is 6 or newer, else 6.1.0.

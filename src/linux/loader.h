@@ -10,6 +10,8 @@
 //   limit - 4096            end of the stack
 #pragma once
 
+#include <sys/resource.h>
+
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +24,9 @@
 
 namespace kiln::user {
 
+/// The size of a stack under a soft limit (RLIMIT_STACK), kept between 128 KiB and 1 GiB; 8 MiB if there is none.
+u64 stack_bytes_for(rlim_t soft_limit);
+
 struct LoadRequest {
     /// The program: looked up in the sysroot first when absolute. Also AT_EXECFN.
     std::string path;
@@ -32,8 +37,8 @@ struct LoadRequest {
     std::span<const std::string> environment;  ///< NAME=value
     const Sysroot& sysroot;
     ElfTarget target;
-    /// Bytes; 0: default_stack_bytes().
-    u64 stack_bytes = 0;
+    /// Bytes.
+    u64 stack_bytes = stack_bytes_for(RLIM_INFINITY);
     /// What the AT_RANDOM bytes are made from; none: the host's random numbers.
     std::optional<u64> seed = {};
 };
@@ -66,9 +71,6 @@ Result<LoadedProgram> load_program(mem::AddressSpace& memory, const LoadRequest&
 /// something is not there (ENOENT: the program, or the dynamic linker it names); 1 when the host lacks the
 /// means (memory, descriptors, a failing disk); 126 when the file is there and is no program that can be run.
 int exit_status_of(int error_code);
-
-/// The soft limit on the stack's size (RLIMIT_STACK), kept between 128 KiB and 1 GiB; 8 MiB if there is none.
-u64 default_stack_bytes();
 
 /// The first line of a script.
 struct Shebang {

@@ -4,7 +4,6 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,16 +108,14 @@ std::vector<Elf64_auxv_t> make_auxv(const LoadRequest& request, const ElfFile& e
 
 }  // namespace
 
-u64 default_stack_bytes() {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return default_bytes;
-    return std::clamp<u64>(limit.rlim_cur, least_bytes, most_bytes);
+u64 stack_bytes_for(rlim_t soft_limit) {
+    if (soft_limit == RLIM_INFINITY) return default_bytes;
+    return std::clamp<u64>(soft_limit, least_bytes, most_bytes);
 }
 
 Result<void> make_stack(mem::AddressSpace& memory, const LoadRequest& request, const ElfFile& elf,
                         LoadedProgram& program) {
-    const u64 wanted = request.stack_bytes ? request.stack_bytes : default_stack_bytes();
-    const u64 stack_bytes = align_up(std::clamp(wanted, least_bytes, most_bytes), page_bytes);
+    const u64 stack_bytes = align_up(std::clamp(request.stack_bytes, least_bytes, most_bytes), page_bytes);
     if (too_long(request, stack_bytes))
         return fail(request.path + ": the arguments and the environment are too long for a stack of " +
                         std::to_string(stack_bytes >> 10) + " KiB",

@@ -21,10 +21,52 @@ std::string_view own_entry(std::string_view path) {
     path.remove_prefix(6);
     std::string pid = std::to_string(getpid());
     for (std::string_view name :
-         {std::string_view("self"), std::string_view("thread-self"), std::string_view(pid)})
-        if (path.starts_with(name) && path.substr(name.size()).starts_with('/'))
-            return path.substr(name.size() + 1);
+         {std::string_view("self"), std::string_view("thread-self"), std::string_view(pid)}) {
+        if (!path.starts_with(name) || !path.substr(name.size()).starts_with('/')) continue;
+        path.remove_prefix(name.size() + 1);
+        // What is said of a thread's memory is true of the process's.
+        if (constexpr std::string_view tasks = "task/"; path.starts_with(tasks)) {
+            const std::size_t tid_end = path.find('/', tasks.size());
+            if (tid_end == path.npos) return {};
+            path.remove_prefix(tid_end + 1);
+            if (path == "status") return {};
+        }
+        return path;
+    }
     return {};
+}
+
+/// Puts `mask` behind `key` where `text` has a line for it.
+void set_mask_line(std::string& text, std::string_view key, SignalMask mask) {
+    constexpr std::size_t digits = 16;
+    const std::size_t at = text.find(key);
+    if (at == text.npos || text.size() < at + key.size() + digits) return;
+    char number[digits + 1];
+    std::snprintf(number, sizeof number, "%016lx", mask.bits);
+    text.replace(at + key.size(), digits, number);
+}
+
+/// /proc/self/status: the host's at `path`, with the signals as the guest handles them. Empty if the host has
+/// none.
+std::string status_text(const Thread& thread, const std::string& path) {
+    std::string text;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return text;
+    char buffer[4096];
+    for (ssize_t bytes; (bytes = ::read(fd, buffer, sizeof buffer)) > 0;)
+        text.append(buffer, static_cast<std::size_t>(bytes));
+    ::close(fd);
+    SignalMask ignored, caught;
+    for (int signal = 1; signal <= signal_count; ++signal) {
+        constexpr u64 ignore = 1;  // SIG_IGN; SIG_DFL is less, functions are more
+        const u64 handler = thread.signals->get(signal).handler;
+        if (handler == ignore) ignored = ignored | SignalMask::of(signal);
+        if (handler > ignore) caught = caught | SignalMask::of(signal);
+    }
+    set_mask_line(text, "\nSigBlk:\t", thread.mask);
+    set_mask_line(text, "\nSigIgn:\t", ignored);
+    set_mask_line(text, "\nSigCgt:\t", caught);
+    return text;
 }
 
 /// A descriptor that reads `text`.
@@ -90,6 +132,8 @@ std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int h
         text = guest_text(process, process.program.args_begin, process.program.args_end);
     else if (entry == "environ")
         text = guest_text(process, process.program.args_end, process.program.environment_end);
+    else if (entry == "status")
+        text = status_text(thread, path);
     else if (path == "/proc/cpuinfo")
         text = process.arch.cpuinfo(static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN))));
     else

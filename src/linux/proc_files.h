@@ -1,5 +1,6 @@
-// The files of /proc that must speak of the guest instead of kiln: exe, maps, auxv, cmdline and environ of
-// the process itself, and cpuinfo. Also the descriptors that belong to kiln, which the guest may not close.
+// The files of /proc that must speak of the guest instead of kiln: exe, maps, auxv, cmdline, environ and
+// status of the process itself, and cpuinfo. Also the descriptors that belong to kiln, which the guest may not
+// close.
 #pragma once
 
 #include <array>

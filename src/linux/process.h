@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "linux/guest.h"
+#include "linux/limits.h"
 #include "linux/loader.h"
 #include "linux/signal_table.h"
 #include "linux/syscalls.h"
@@ -33,12 +33,7 @@ class Process {
     /// What runs, as it was loaded.
     LoadedProgram program;
 
-    /// The limits that the guest set but that must not bind kiln, by resource.
-    struct Limit {
-        u64 soft;
-        u64 hard;
-    };
-    std::map<int, Limit> limits;
+    MemoryLimits limits;
     std::mutex limits_mutex;
 
     /// Guest threads alive in this process.
@@ -50,5 +45,9 @@ class Process {
     /// System calls by name, those that were made, for the report.
     std::vector<NamedCount> call_counts() const;
 };
+
+/// Makes the address space keep the guest's limits as they are now. Under limits_mutex, once there is a second
+/// thread.
+void bind_memory(Process& process);
 
 }  // namespace kiln::user

@@ -15,35 +15,27 @@
 namespace kiln::user {
 namespace {
 
-/// Whether a limit would bind kiln itself instead of the guest: those are only remembered.
-bool stays_with_guest(int resource) {
-    return resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK;
+i64 change_memory_limit(Thread& thread, int resource, const rlimit* wanted, rlimit& before) {
+    Process& process = thread.process;
+    std::scoped_lock lock(process.limits_mutex);
+    MemoryLimits& limits = thread.own_limits ? *thread.own_limits : process.limits;
+    before = limits.get(resource);
+    if (wanted == nullptr) return 0;
+    if (i64 error = limits.set(resource, *wanted); error < 0) return error;
+    if (!thread.shares_parent_memory) bind_memory(process);
+    return 0;
 }
 
 i64 change_limit(Thread& thread, int pid, int resource, u64 wanted, u64 old) {
-    Process& process = thread.process;
-    bool own = pid == 0 || pid == getpid();
-    rlimit limit;
+    rlimit limit, before;
     if (wanted != 0 && !load(thread, wanted, limit)) return -EFAULT;
-    rlimit before;
-    if (own && stays_with_guest(resource)) {
-        std::scoped_lock lock(process.limits_mutex);
-        auto known = process.limits.find(resource);
-        if (known != process.limits.end())
-            before = {known->second.soft, known->second.hard};
-        else
-            getrlimit(static_cast<__rlimit_resource>(resource), &before);
-        if (wanted != 0) {
-            if (limit.rlim_cur > limit.rlim_max) return -EINVAL;
-            if (limit.rlim_max > before.rlim_max && geteuid() != 0) return -EPERM;
-            process.limits[resource] = {limit.rlim_cur, limit.rlim_max};
-        }
-    } else {
-        i64 result = host_syscall(SYS_prlimit64, static_cast<u64>(pid), static_cast<u64>(resource),
-                                  reinterpret_cast<u64>(wanted != 0 ? &limit : nullptr),
-                                  reinterpret_cast<u64>(&before));
-        if (result < 0) return result;
-    }
+    const rlimit* change = wanted != 0 ? &limit : nullptr;
+    const bool own = pid == 0 || pid == getpid();
+    i64 result = own && MemoryLimits::covers(resource)
+                     ? change_memory_limit(thread, resource, change, before)
+                     : host_syscall(SYS_prlimit64, static_cast<u64>(pid), static_cast<u64>(resource),
+                                    reinterpret_cast<u64>(change), reinterpret_cast<u64>(&before));
+    if (result < 0) return result;
     return old == 0 || store(thread, old, before) ? 0 : -EFAULT;
 }
 
@@ -69,6 +61,11 @@ constexpr PrctlRow prctl_rows[] = {
 };
 
 }  // namespace
+
+void bind_memory(Process& process) {
+    process.memory.set_bounds(
+        {.total = process.limits.get(RLIMIT_AS).rlim_cur, .data = process.limits.get(RLIMIT_DATA).rlim_cur});
+}
 
 i64 calls::uname(Thread& thread, const Call& call) {
     utsname name;

@@ -7,8 +7,10 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 
 #include "linux/arch.h"
+#include "linux/limits.h"
 #include "linux/signal_types.h"
 #include "run/engine.h"
 
@@ -74,6 +76,10 @@ class Thread {
 
     /// A child of vfork(2), which runs in its parent's memory while the parent waits.
     bool shares_parent_memory = false;
+    /// That child's own; all other threads have the process's.
+    std::optional<MemoryLimits> own_limits;
+    /// The limits on memory that hold for this thread.
+    MemoryLimits memory_limits() const;
 
     /// Of the latest execve(2).
     std::unique_ptr<ExecWork> exec_work;

@@ -50,6 +50,12 @@ Thread::~Thread() {
     process.arch.delete_state(&context);
 }
 
+MemoryLimits Thread::memory_limits() const {
+    if (own_limits) return *own_limits;
+    std::scoped_lock lock(process.limits_mutex);
+    return process.limits;
+}
+
 Thread* Thread::current() { return current_thread; }
 void Thread::set_current(Thread* thread) { current_thread = thread; }
 

@@ -178,8 +178,30 @@ void AddressSpace::split(u64 address) {
     regions_.emplace_hint(it, address, std::move(upper));
 }
 
+void AddressSpace::set_bounds(const Bounds& bounds) {
+    std::unique_lock lock(mutex_);
+    bounds_ = bounds;
+}
+
+// Whether the guest may have so many bytes more, and so many more of them that are data.
+bool AddressSpace::within_bounds(u64 more, u64 more_data) const {
+    const auto fits = [](u64 used, u64 plus, u64 bound) {
+        return plus == 0 || (plus <= bound && used <= bound - plus);
+    };
+    return fits(used_.total, more, bounds_.total) && fits(used_.data, more_data, bounds_.data);
+}
+
+// Counts a region that comes (sign 1) or goes (-1).
+void AddressSpace::account(const Region& region, i64 sign) {
+    if (region.grows_down) return;
+    const u64 change = region.bytes() * static_cast<u64>(sign);
+    used_.total += change;
+    if (region.is_data()) used_.data += change;
+}
+
 // Adds a region at a free place, as one with its neighbours where they continue each other.
 void AddressSpace::insert(Region region) {
+    account(region, 1);
     auto next = regions_.lower_bound(region.begin.raw);
     if (next != regions_.end() && next->first == region.end.raw && continues(region, next->second)) {
         region.end = next->second.end;
@@ -199,7 +221,9 @@ void AddressSpace::insert(Region region) {
 void AddressSpace::erase(u64 begin, u64 end) {
     split(begin);
     split(end);
-    regions_.erase(regions_.lower_bound(begin), regions_.lower_bound(end));
+    const auto first = regions_.lower_bound(begin), last = regions_.lower_bound(end);
+    for (auto it = first; it != last; ++it) account(it->second, -1);
+    regions_.erase(first, last);
 }
 
 std::optional<Region> AddressSpace::find(GuestAddr address) const {

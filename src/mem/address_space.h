@@ -13,6 +13,7 @@
 // that hold translated code.
 #pragma once
 
+#include <sys/mman.h>
 #include <sys/types.h>
 
 #include <functional>
@@ -54,6 +55,8 @@ struct Region {
     std::shared_ptr<const Backing> backing;
 
     u64 bytes() const { return end - begin; }
+    /// Whether RLIMIT_DATA counts it.
+    bool is_data() const { return (prot & PROT_WRITE) && !shared && !grows_down; }
     /// Whether `offset` means something: the pages are those of a file or of a shared object.
     bool has_offset() const { return shared || !backing->anonymous; }
 };
@@ -108,6 +111,15 @@ class AddressSpace final : public abi::CodeSource {
     i64 mincore(GuestAddr begin, u64 length, u8* residency);
     i64 lock(GuestAddr begin, u64 length, int flags);
     i64 unlock(GuestAddr begin, u64 length);
+
+    /// How much the guest may map, in bytes, whatever of it is touched: `total` of everything (RLIMIT_AS),
+    /// `data` of private writable memory (RLIMIT_DATA). Stacks that grow down do not count. What is mapped
+    /// stays; more is refused with ENOMEM.
+    struct Bounds {
+        u64 total = ~u64{0};
+        u64 data = ~u64{0};
+    };
+    void set_bounds(const Bounds& bounds);
 
     /// Where the heap begins: the loader's word, once for each program. `begin` need not be aligned.
     void set_brk_start(GuestAddr begin);
@@ -165,6 +177,9 @@ class AddressSpace final : public abi::CodeSource {
     void insert(Region region);
     void erase(u64 begin, u64 end);
 
+    bool within_bounds(u64 more, u64 more_data) const;
+    void account(const Region& region, i64 sign);
+
     // The host's mappings below those regions. All need the lock and give an errno value, 0 for success.
     int claim(u64 begin, u64 end);
     template <class Visit>
@@ -191,6 +206,8 @@ class AddressSpace final : public abi::CodeSource {
     u64 brk_ = 0;
     mutable std::mutex mutex_;
     Regions regions_;
+    Bounds bounds_;
+    Bounds used_{0, 0};
     std::map<u64, u64> taken_;  // begin → end of places that turned out to be the host's: not searched again
     std::shared_ptr<const Backing> plain_;
     std::shared_ptr<const Backing> heap_;

@@ -121,6 +121,12 @@ int AddressSpace::release(u64 begin, u64 end) {
 i64 AddressSpace::place(Change& change, Region region, bool fixed, int flags, int fd) {
     const u64 begin = region.begin.raw, end = region.end.raw;
     u8* const wanted = host(region.begin);
+    // Nothing but `fixed` lets the guest have memory there already, which goes.
+    u64 more = end - begin;
+    if (fixed)
+        for (auto it = first_in(begin, end); it != regions_.end() && it->first < end; ++it)
+            more -= std::min(it->second.end.raw, end) - std::max(it->first, begin);
+    if (!region.grows_down && !within_bounds(more, region.is_data() ? more : 0)) return -ENOMEM;
     // A place that is wholly free is claimed by the mapping itself.
     const bool claims = !arena_ && (!fixed || is_free(begin, end));
     if (!claims)
@@ -251,14 +257,16 @@ i64 AddressSpace::protect(GuestAddr begin, u64 length, int prot) {
     while (next < end) {
         auto it = at(next);
         if (it == regions_.end()) return -ENOMEM;
-        Region piece = piece_of(it->second, next, std::min(end, it->second.end.raw));
+        const Region piece = piece_of(it->second, next, std::min(end, it->second.end.raw));
         next = piece.end.raw;
         if (piece.prot == prot) continue;
+        Region changed = piece;
+        changed.prot = prot;
+        if (changed.is_data() && !piece.is_data() && !within_bounds(0, piece.bytes())) return -ENOMEM;
         if (mprotect(host(piece.begin), piece.bytes(), host_prot(prot)) != 0) return -errno;
         change.note_stale(piece.begin.raw, piece.end.raw);
         erase(piece.begin.raw, piece.end.raw);
-        piece.prot = prot;
-        insert(std::move(piece));
+        insert(std::move(changed));
     }
     return 0;
 }
@@ -346,6 +354,8 @@ i64 AddressSpace::remap(GuestAddr old_begin, u64 old_length, u64 new_length, int
     }
     if (old_bytes > region.end.raw - old) return -EFAULT;
     if (new_bytes > limit_) return -ENOMEM;
+    const u64 more = new_bytes - (keep ? 0 : std::min(old_bytes, new_bytes));
+    if (!within_bounds(more, region.is_data() ? more : 0)) return -ENOMEM;
 
     if (!fixed && !keep && old_bytes != 0 && old + old_bytes == region.end.raw &&
         grow_in_place(region, old + new_bytes))

@@ -113,6 +113,31 @@ TEST_P(AddressSpaceTest, TakesAHintThatIsFreeAndIgnoresOneThatIsNot) {
     EXPECT_EQ(map(page, page), static_cast<i64>(lowest_address)) << "too low a hint means the lowest place";
 }
 
+TEST_P(AddressSpaceTest, BoundsHold) {
+    TempFile file(8);
+    const i64 first = map(place, 4 * page);
+    ASSERT_EQ(first, static_cast<i64>(place));
+    space->set_bounds({.total = 8 * page, .data = 6 * page});
+    EXPECT_EQ(map(0, 5 * page), -ENOMEM);
+    EXPECT_EQ(map(0, 3 * page), -ENOMEM) << "data";
+    EXPECT_EQ(map(place + page, 5 * page, rw, anonymous | MAP_FIXED), static_cast<i64>(place + page))
+        << "3 are replaced";
+    EXPECT_EQ(map(place + 16 * page, 2 * page, PROT_READ, MAP_PRIVATE, file.fd()),
+              static_cast<i64>(place + 16 * page));
+    EXPECT_EQ(space->protect(GuestAddr(place + 16 * page), page, rw), -ENOMEM);
+    EXPECT_EQ(space->remap(GuestAddr(place), 6 * page, 7 * page, MREMAP_MAYMOVE, GuestAddr(0)), -ENOMEM);
+    EXPECT_EQ(map(0, page, rw, MAP_SHARED | MAP_ANONYMOUS), -ENOMEM);
+    EXPECT_EQ(map(0, page, rw, anonymous | MAP_GROWSDOWN) < 0, false) << "stacks do not count";
+    space->set_brk_start(GuestAddr(place + 32 * page));
+    EXPECT_EQ(space->brk(GuestAddr(place + 33 * page)), GuestAddr(place + 32 * page));
+    EXPECT_EQ(space->unmap(GuestAddr(place), 2 * page), 0);
+    EXPECT_EQ(space->brk(GuestAddr(place + 33 * page)), GuestAddr(place + 33 * page));
+    EXPECT_EQ(space->protect(GuestAddr(place + 16 * page), page, rw), 0);
+    EXPECT_EQ(map(0, page), -ENOMEM);
+    space->clear();
+    EXPECT_GT(map(0, 6 * page), 0);
+}
+
 TEST_P(AddressSpaceTest, RefusesWhatLinuxRefuses) {
     TempFile file(1);
     EXPECT_EQ(map(0, 0), -EINVAL);

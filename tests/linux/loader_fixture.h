@@ -40,7 +40,7 @@ class LoaderTest : public testing::Test {
         return path;
     }
     Result<LoadedProgram> load(const std::string& path, const Sysroot& sysroot = Sysroot(),
-                               u64 stack_bytes = 0) {
+                               u64 stack_bytes = u64{8} << 20) {
         return load_program(*space, {.path = path,
                                      .args = args,
                                      .environment = environment,

@@ -145,9 +145,10 @@ TEST_F(LoaderTest, StackHasTheSizeAskedForAndAHoleBelow) {
     const i64 at = space->map(GuestAddr(0), page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     EXPECT_LT(static_cast<u64>(at), program->stack_begin.raw - (1u << 20));
     EXPECT_EQ(space->find(program->sp)->backing->name, "[stack]");
-    const u64 of_the_host = default_stack_bytes();
-    EXPECT_GE(of_the_host, 128u << 10);
-    EXPECT_LE(of_the_host, 1u << 30);
+    EXPECT_EQ(stack_bytes_for(1), 128u << 10);
+    EXPECT_EQ(stack_bytes_for(3u << 20), 3u << 20);
+    EXPECT_EQ(stack_bytes_for(u64{1} << 40), 1u << 30);
+    EXPECT_EQ(stack_bytes_for(RLIM_INFINITY), 8u << 20);
 }
 
 TEST_F(LoaderTest, ProgramHeaderAsksForAnExecutableStack) {

@@ -1,0 +1,102 @@
+// Limits on memory: they bind, are inherited by every kind of child, and bind nobody else.
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+#define MiB (1ul << 20)
+
+extern char** environ;
+static char self[4096];
+
+static int status_of(pid_t child) {
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void* map(unsigned long bytes, int prot) {
+    return mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static void soft(int resource, unsigned long bytes) {
+    struct rlimit limit;
+    CHECK(getrlimit(resource, &limit) == 0);
+    limit.rlim_cur = bytes;
+    CHECK(setrlimit(resource, &limit) == 0);
+}
+
+static unsigned long now(int resource) {
+    struct rlimit limit;
+    CHECK(getrlimit(resource, &limit) == 0);
+    return limit.rlim_cur;
+}
+
+static void address_space(void) {
+    soft(RLIMIT_AS, 512 * MiB);
+    CHECK_FAILS((long)map(600 * MiB, PROT_NONE), ENOMEM);
+    char* most = map(300 * MiB, PROT_NONE);
+    CHECK(most != MAP_FAILED);
+    CHECK_FAILS((long)map(300 * MiB, PROT_READ), ENOMEM);
+    CHECK_FAILS((long)mremap(most, 300 * MiB, 600 * MiB, MREMAP_MAYMOVE), ENOMEM);
+    CHECK(mmap(most, 300 * MiB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == most);
+    CHECK(munmap(most, 300 * MiB) == 0);
+    CHECK((most = map(300 * MiB, PROT_NONE)) != MAP_FAILED && munmap(most, 300 * MiB) == 0);
+    void* volatile big = malloc(600 * MiB);
+    CHECK(big == NULL);
+}
+
+static void data(void) {
+    soft(RLIMIT_DATA, 64 * MiB);
+    CHECK_FAILS((long)map(100 * MiB, PROT_READ | PROT_WRITE), ENOMEM);
+    char* none = map(100 * MiB, PROT_NONE);
+    CHECK(none != MAP_FAILED);
+    CHECK_FAILS(mprotect(none, 100 * MiB, PROT_READ | PROT_WRITE), ENOMEM);
+    CHECK(mprotect(none, 4 * MiB, PROT_READ | PROT_WRITE) == 0);
+    CHECK_FAILS((long)sbrk(100 * MiB), ENOMEM);
+    CHECK(munmap(none, 100 * MiB) == 0);
+}
+
+// In a program that a limited one has started.
+static int inner(void) {
+    CHECK(now(RLIMIT_AS) == 512 * MiB && now(RLIMIT_DATA) == 64 * MiB && now(RLIMIT_STACK) == 2 * MiB);
+    CHECK_FAILS((long)map(600 * MiB, PROT_NONE), ENOMEM);
+    CHECK_FAILS((long)map(100 * MiB, PROT_READ | PROT_WRITE), ENOMEM);
+    return failures != 0;
+}
+
+static void children(void) {
+    soft(RLIMIT_STACK, 2 * MiB);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) _exit(inner());
+    CHECK(status_of(child) == 0);
+    char* args[] = {self, "inner", NULL};
+    CHECK(posix_spawn(&child, self, NULL, NULL, args, environ) == 0 && status_of(child) == 0);
+    // A program of the host's: in KiB.
+    CHECK(system("test $(ulimit -v) = 524288 && test $(ulimit -d) = 65536 && test $(ulimit -s) = 2048") == 0);
+    CHECK(system("ulimit -v 400000; test $(ulimit -v) = 400000") == 0 && now(RLIMIT_AS) == 512 * MiB);
+    // A child of vfork has limits of its own.
+    child = vfork();
+    if (child == 0) {
+        struct rlimit limit = {100 * MiB, now(RLIMIT_AS)};
+        _exit(setrlimit(RLIMIT_AS, &limit) != 0 || now(RLIMIT_AS) != 100 * MiB);
+    }
+    CHECK(status_of(child) == 0 && now(RLIMIT_AS) == 512 * MiB);
+    struct rlimit old;
+    CHECK(prlimit(getpid(), RLIMIT_AS, NULL, &old) == 0 && old.rlim_cur == 512 * MiB);
+    CHECK(prlimit(getppid(), RLIMIT_NOFILE, NULL, &old) == 0 && old.rlim_cur > 0);
+}
+
+int main(int argc, char** argv) {
+    CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    if (argc > 1 && strcmp(argv[1], "inner") == 0) return inner();
+    address_space();
+    data();
+    children();
+    return verdict();
+}

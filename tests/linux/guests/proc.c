@@ -1,0 +1,136 @@
+// /proc as a guest sees it: of itself, of its threads and of another guest.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "check.h"
+
+static char text[1 << 16];
+static char self[4096];
+
+static long slurp(const char* path) {
+    int fd = open(path, O_RDONLY);
+    CHECK(fd >= 0);
+    long total = 0, bytes;
+    while ((bytes = read(fd, text + total, sizeof text - 1 - total)) > 0) total += bytes;
+    text[total] = 0;
+    close(fd);
+    return total;
+}
+
+static int file_is(const char* path, const char* content, long bytes) {
+    return slurp(path) == bytes && memcmp(text, content, bytes) == 0;
+}
+
+static void another_guest(void) {
+    int ready[2];
+    CHECK(pipe(ready) == 0);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ready[1], 1);
+        execle(self, "a name", "wait", "", "last word", NULL, (char*[]){"ONE=1", "TWO=2", NULL});
+        _exit(1);
+    }
+    char byte;
+    CHECK(read(ready[0], &byte, 1) == 1);
+    char path[100];
+    snprintf(path, sizeof path, "/proc/%d/cmdline", child);
+    CHECK(file_is(path, "a name\0wait\0\0last word", 23));
+    snprintf(path, sizeof path, "/proc/%d/environ", child);
+    CHECK(file_is(path, "ONE=1\0TWO=2", 12));
+    snprintf(path, sizeof path, "/proc/%d/comm", child);
+    CHECK(file_is(path, "proc\n", 5));
+    snprintf(path, sizeof path, "/proc/%d/stat", child);
+    CHECK(slurp(path) > 0 && strstr(text, " (proc) ") != NULL);
+    // A title is written over the arguments, as setproctitle(3) does it.
+    CHECK(kill(child, SIGUSR1) == 0 && read(ready[0], &byte, 1) == 1);
+    snprintf(path, sizeof path, "/proc/%d/cmdline", child);
+    CHECK(slurp(path) > 0 && strcmp(text, "A title") == 0);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+}
+
+// Runs as that other guest.
+static char* first_arg;
+static void write_title(int signal) {
+    (void)signal;
+    strcpy(first_arg, "A title");
+    CHECK(write(1, "t", 1) == 1);
+}
+
+static int wait_for_the_end(char** argv) {
+    first_arg = argv[0];
+    signal(SIGUSR1, write_title);
+    if (write(1, "r", 1) != 1) return 1;
+    for (;;) pause();
+}
+
+static void memory(void) {
+    static volatile long number = 41;
+    int fd = open("/proc/self/mem", O_RDWR);
+    CHECK(fd >= 0);
+    long seen = 0, put = 42;
+    CHECK(pread(fd, &seen, sizeof seen, (off_t)(unsigned long)&number) == sizeof seen && seen == 41);
+    CHECK(pwrite(fd, &put, sizeof put, (off_t)(unsigned long)&number) == sizeof put && number == 42);
+    close(fd);
+}
+
+static void* named(void* argument) {
+    (void)argument;
+    prctl(PR_SET_NAME, "worker");
+    char path[100];
+    snprintf(path, sizeof path, "/proc/self/task/%ld/comm", syscall(SYS_gettid));
+    CHECK(file_is(path, "worker\n", 7));
+    snprintf(path, sizeof path, "/proc/self/task/%ld/maps", syscall(SYS_gettid));
+    CHECK(slurp(path) > 0 && strstr(text, self) != NULL);
+    int tasks = 0;
+    DIR* folder = opendir("/proc/self/task");
+    CHECK(folder != NULL);
+    for (struct dirent* entry; (entry = readdir(folder)) != NULL;) tasks += entry->d_name[0] != '.';
+    closedir(folder);
+    CHECK(tasks == 2);
+    return NULL;
+}
+
+static unsigned long status_mask(const char* name) {
+    unsigned long mask = 0;
+    CHECK(slurp("/proc/self/status") > 0);
+    const char* line = strstr(text, name);
+    CHECK(line != NULL && sscanf(line + strlen(name), "%lx", &mask) == 1);
+    return mask;
+}
+
+static void status(void) {
+    CHECK(slurp("/proc/self/status") > 0 && strncmp(text, "Name:\tproc\n", 11) == 0);
+    CHECK(strstr(text, "\nThreads:\t1\n") != NULL);
+    unsigned long caught = status_mask("\nSigCgt:\t");
+    CHECK(!(caught & 1ul << (SIGSEGV - 1)));
+    signal(SIGUSR2, write_title);
+    CHECK(status_mask("\nSigCgt:\t") == (caught | 1ul << (SIGUSR2 - 1)));
+    unsigned long ignored = status_mask("\nSigIgn:\t");
+    signal(SIGUSR2, SIG_IGN);
+    CHECK(status_mask("\nSigIgn:\t") == (ignored | 1ul << (SIGUSR2 - 1)) &&
+          status_mask("\nSigCgt:\t") == caught);
+    sigset_t block;
+    sigemptyset(&block);
+    sigaddset(&block, SIGSEGV);
+    sigprocmask(SIG_BLOCK, &block, NULL);
+    CHECK(status_mask("\nSigBlk:\t") & 1ul << (SIGSEGV - 1));
+}
+
+int main(int argc, char** argv) {
+    if (argc > 1 && strcmp(argv[1], "wait") == 0) return wait_for_the_end(argv);
+    CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+    another_guest();
+    memory();
+    status();
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, named, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    return verdict();
+}
