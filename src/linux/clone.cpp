@@ -148,6 +148,7 @@ i64 fork_process(Thread& parent, const Request& request) {
         auto engine = process.engine.freeze();
         auto memory = process.memory.freeze();
         auto signals = parent.signals->freeze();
+        auto robust = process.robust_lists.freeze();
         std::scoped_lock limits(process.limits_mutex);
         SignalsBlocked blocked;
         child = ::fork();
@@ -162,7 +163,7 @@ i64 fork_process(Thread& parent, const Request& request) {
     process.threads = 1;
     process.engine.after_fork_in_child(*thread.engine_thread);
     thread.robust_list = thread.clear_child_tid = GuestAddr(0);
-    thread.robust_list_bytes = 0;
+    process.robust_lists.clear();
     if (request.stack_top.raw != 0) process.arch.set_stack_pointer(thread.context, request.stack_top);
     if (request.flags & CLONE_SETTLS) process.arch.set_tls(thread.context, request.tls);
     if (request.flags & CLONE_CLEAR_SIGHAND) clear_handlers(*thread.signals);

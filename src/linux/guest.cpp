@@ -57,7 +57,7 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     process.threads = 1;
     count(Counter::guest_threads);
     Thread::set_current(thread.get());
-    process.signals.inherit();
+    process.signals.inherit(process.memory.base() != 0);  // robust_list.h says why
     set_mask(*thread, inherited);
     run_thread(*thread);
 

@@ -11,6 +11,7 @@
 #include "linux/guest.h"
 #include "linux/limits.h"
 #include "linux/loader.h"
+#include "linux/robust_list.h"
 #include "linux/signal_table.h"
 #include "linux/syscalls.h"
 #include "mem/address_space.h"
@@ -35,6 +36,8 @@ class Process {
 
     MemoryLimits limits;
     std::mutex limits_mutex;
+
+    RobustLists robust_lists;
 
     /// Guest threads alive in this process.
     std::atomic<unsigned> threads = 0;

@@ -83,7 +83,9 @@ void SignalTable::set(int signal, const SignalAction& action) {
 bool SignalTable::concerns_kiln(int signal) const {
     if (signal == SIGSEGV || signal == SIGBUS) return true;
     u64 handler = actions_[signal - 1].handler;
-    return handler > 1 || (handler == 0 && default_action(signal) == DefaultAction::core);
+    if (handler != 0) return handler > 1;
+    const DefaultAction action = default_action(signal);
+    return action == DefaultAction::core || (sees_ends_ && action == DefaultAction::terminate);
 }
 
 void SignalTable::install(int signal) const {
@@ -93,8 +95,9 @@ void SignalTable::install(int signal) const {
     set_host_action(signal, host, action.flags);
 }
 
-void SignalTable::inherit() {
+void SignalTable::inherit(bool sees_ends) {
     std::scoped_lock lock(mutex_);
+    sees_ends_ = sees_ends;
     for (int signal = 1; signal <= signal_count; ++signal) {
         KernelAction inherited{};
         host_syscall(SYS_rt_sigaction, static_cast<u64>(signal), 0, reinterpret_cast<u64>(&inherited),
@@ -109,6 +112,7 @@ void SignalTable::inherit() {
 SignalTable::SignalTable(const SignalTable& other) {
     std::scoped_lock lock(other.mutex_);
     actions_ = other.actions_;
+    sees_ends_ = other.sees_ends_;
 }
 
 }  // namespace kiln::user

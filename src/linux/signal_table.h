@@ -25,8 +25,9 @@ class SignalTable {
     /// Replaces it, and makes the host deliver the signal to kiln exactly if kiln has something to do with
     /// it.
     void set(int signal, const SignalAction& action);
-    /// Takes over what this process inherited: signals that are ignored.
-    void inherit();
+    /// Takes over what this process inherited: signals that are ignored. `sees_ends`: kiln has something to do
+    /// before a signal ends the process, SIGKILL excepted.
+    void inherit(bool sees_ends);
     /// Keeps every other thread out while held: held over fork, the child's copy is whole and usable.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
 
@@ -36,6 +37,7 @@ class SignalTable {
 
     mutable std::mutex mutex_;
     std::array<SignalAction, signal_count> actions_;
+    bool sees_ends_ = false;
 };
 
 }  // namespace kiln::user

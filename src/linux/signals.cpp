@@ -199,6 +199,7 @@ void die_by_signal(Thread& thread, int signal) {
         rlimit none{0, 0};
         setrlimit(RLIMIT_CORE, &none);
     }
+    release_robust_locks_of_process(thread);
     if (request.at_exit != nullptr && !thread.shares_parent_memory) request.at_exit(thread.process);
     ::signal(signal, SIG_DFL);
     SignalMask others = ~SignalMask::of(signal);

@@ -72,7 +72,6 @@ class Thread {
 
     GuestAddr clear_child_tid;
     GuestAddr robust_list;
-    u64 robust_list_bytes = 0;
 
     /// A child of vfork(2), which runs in its parent's memory while the parent waits.
     bool shares_parent_memory = false;

@@ -79,11 +79,13 @@ void run_thread(Thread& thread) {
         }
         if (thread.captured.signal != 0 || thread.interrupted_call != 0) deliver_signals(thread);
     }
+    release_robust_locks(thread);
     announce_end(thread);
 }
 
 void end_process(Thread& thread, int status) {
     const RunRequest& request = thread.process.request;
+    release_robust_locks_of_process(thread);
     if (request.at_exit != nullptr && !thread.shares_parent_memory) request.at_exit(thread.process);
     for (;;) host_syscall(SYS_exit_group, static_cast<u64>(status));
 }
