@@ -116,6 +116,7 @@ class Flattener {
     void binary(ValueId id, const ir::Inst& inst);
     void conversion(ValueId id, const ir::Inst& inst);
     void floating(ValueId id, const ir::Inst& inst);
+    void vector(ValueId id, const ir::Inst& inst);
     void memory(ValueId id, const ir::Inst& inst);
     void mmu_access(ValueId id, const ir::Inst& inst, u16 address);
     void put_state(const ir::Inst& inst);

@@ -182,6 +182,26 @@ void Flattener::instruction(ValueId id) {
         case Op::low:
         case Op::high: conversion(id, inst); break;
 
+        case Op::vadd:
+        case Op::vsub:
+        case Op::vmul:
+        case Op::vshl:
+        case Op::vshr:
+        case Op::vsar:
+        case Op::vmin_s:
+        case Op::vmax_s:
+        case Op::vmin_u:
+        case Op::vmax_u:
+        case Op::vcmp:
+        case Op::vand:
+        case Op::vor:
+        case Op::vxor:
+        case Op::vandn:
+        case Op::vshuffle:
+        case Op::vsplat:
+        case Op::vinsert:
+        case Op::vextract: vector(id, inst); break;
+
         case Op::load:
         case Op::store:
         case Op::atomic_rmw:
@@ -363,6 +383,13 @@ void Flattener::floating(ValueId id, const Inst& inst) {
     }
     const u16 to = result(id);
     emit_faulting(inst, handler, to, words[0], words[1], words[2], rounding);
+}
+
+void Flattener::vector(ValueId id, const Inst& inst) {
+    u16 words[3] = {};
+    for (unsigned i = 0; i < ir::info(inst.op).args; ++i) words[i] = operand(inst.args[i]);
+    const u16 to = result(id);
+    emit(vector_handler(inst.op, inst.lane(), inst.cond()), to, words[0], words[1], words[2], inst.imm);
 }
 
 void Flattener::memory(ValueId id, const Inst& inst) {

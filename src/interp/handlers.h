@@ -34,6 +34,9 @@ Handler constant_handler();
 // dst = word a bit 0 ? b : c
 Handler select_handler(ir::Type type);
 
+// dst = op(a, b, c) on vectors; vinsert, vextract: imm is the lane's number. `cond` is of vcmp.
+Handler vector_handler(ir::Op op, ir::Lane lane, ir::Cond cond);
+
 // A fault, which goes to site imm2, unless a + imm is a multiple of c: before ordered loads and stores.
 Handler check_aligned_handler();
 // dst = guest memory at a + imm; a fault goes to site imm2. Floats narrower than 64 bits are boxed.

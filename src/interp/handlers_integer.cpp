@@ -170,8 +170,8 @@ Handler pick_unary(Type type) {
 }  // namespace
 
 Handler binary_handler(Op op, Type type, Form form, Extend extend) {
-#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning)                           \
-    if constexpr (ir::Shape::shape == ir::Shape::binary && ir::TypeRule::types != ir::TypeRule::fp) \
+#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning)                    \
+    if constexpr (ir::Shape::shape == ir::Shape::binary && on_integers(ir::TypeRule::types)) \
         if (op == Op::name) return pick_binary<Op::name, ir::TypeRule::types>(type, form, extend);
     // The rows that the condition drops must not be instantiated: hence a template around them.
     return [&]<class>() -> Handler {
@@ -182,8 +182,8 @@ Handler binary_handler(Op op, Type type, Form form, Extend extend) {
 }
 
 Handler unary_handler(Op op, Type type) {
-#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning)                          \
-    if constexpr (ir::Shape::shape == ir::Shape::unary && ir::TypeRule::types != ir::TypeRule::fp) \
+#define IR_OP(name, shape, result, types, attr0, attr1, effects, meaning)                   \
+    if constexpr (ir::Shape::shape == ir::Shape::unary && on_integers(ir::TypeRule::types)) \
         if (op == Op::name) return pick_unary<Op::name, ir::TypeRule::types>(type);
     return [&]<class>() -> Handler {
 #include "ir/ops.def"

@@ -71,6 +71,21 @@ ValueId Builder::pair(ValueId low, ValueId high) {
     return last();
 }
 
+ValueId Builder::vcmp(Lane lane, Cond cond, ValueId a, ValueId b) {
+    make(Op::vcmp, Type::v128, {a, b}, static_cast<u8>(lane), static_cast<u8>(cond));
+    return last();
+}
+
+ValueId Builder::vinsert(Lane lane, ValueId vector, unsigned number, ValueId value) {
+    make(Op::vinsert, Type::v128, {vector, value}, static_cast<u8>(lane)).imm = number;
+    return last();
+}
+
+ValueId Builder::vextract(Lane lane, ValueId vector, unsigned number) {
+    make(Op::vextract, lane_type(lane), {vector}).imm = number;
+    return last();
+}
+
 ValueId Builder::load(Type t, ValueId address, i64 offset, Order order) {
     Inst& inst = make(Op::load, t, {address}, static_cast<u8>(order));
     inst.space = space_;

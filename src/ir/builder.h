@@ -33,6 +33,9 @@ class Builder {
     ValueId fcmp(FpCond cond, ValueId a, ValueId b);
     ValueId select(ValueId condition, ValueId if_true, ValueId if_false);
     ValueId pair(ValueId low, ValueId high);
+    ValueId vcmp(Lane lane, Cond cond, ValueId a, ValueId b);
+    ValueId vinsert(Lane lane, ValueId vector, unsigned number, ValueId value);
+    ValueId vextract(Lane lane, ValueId vector, unsigned number);
 
     // Accesses are in space(), flat to begin with.
     void space(Space space) { space_ = space; }

@@ -70,7 +70,8 @@ struct Inst {
 
     explicit Inst(Op o, Type t = Type::none) : op(o), type(t), list{} {}
 
-    Cond cond() const { return Cond(attr0); }
+    Cond cond() const { return Cond(op == Op::vcmp ? attr1 : attr0); }
+    Lane lane() const { return op == Op::vextract ? lane_of(type) : Lane(attr0); }
     FpCond fp_cond() const { return FpCond(attr0); }
     Rounding rounding() const { return Rounding(attr0); }
     MinMax min_max() const { return MinMax(attr0); }

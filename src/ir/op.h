@@ -41,6 +41,7 @@ constexpr u64 type_mask(Type t) { return bit_width(t) >= 64 ? ~u64{0} : (u64{1} 
 
 // One enum per attribute group.
 enum class Cond : u8 { eq, ne, lt_s, ge_s, lt_u, ge_u };
+enum class Lane : u8 { i8, i16, i32, i64 };
 enum class FpCond : u8 { eq, lt, le, lt_quiet, le_quiet };
 enum class Rounding : u8 { rne, rtz, rdn, rup, rmm, dyn };
 enum class Exactness : u8 { silent, inexact };
@@ -87,6 +88,8 @@ enum class Shape : u8 {
     convert,   // %a                of another type
     pair,      // %a, %b            both i64, the result is i128
     half,      // %a                i128
+    insert,    // %a, imm, %b       a: v128, b: the lane's type
+    extract,   // %a, imm           v128
     get,       // slot
     put,       // slot, %a
     load,      // %a, imm           a: the address, an i64; a ptr in Space::host
@@ -134,7 +137,7 @@ constexpr Effects parse_effects(std::string_view letters) {
     return e;
 }
 
-enum class TypeRule : u8 { none, any, memory, int_, int1, wide, word, fp };
+enum class TypeRule : u8 { none, any, memory, int_, int1, wide, word, fp, vec };
 enum class ResultRule : u8 { none, same, i1 };
 
 struct OpInfo {
@@ -168,6 +171,7 @@ constexpr u8 arg_count(Shape s) {
         case Shape::unary:
         case Shape::convert:
         case Shape::half:
+        case Shape::extract:
         case Shape::put:
         case Shape::load:
         case Shape::guard:
@@ -177,6 +181,7 @@ constexpr u8 arg_count(Shape s) {
         case Shape::binary:
         case Shape::compare:
         case Shape::pair:
+        case Shape::insert:
         case Shape::store:
         case Shape::rmw: return 2;
         case Shape::ternary:
@@ -206,8 +211,21 @@ constexpr bool allows(TypeRule rule, Type t) {
         case TypeRule::wide: return is_int(t) || t == Type::i128;
         case TypeRule::word: return t == Type::i32 || t == Type::i64;
         case TypeRule::fp: return is_fp(t);
+        case TypeRule::vec: return t == Type::v128;
     }
     return false;
 }
+
+/// Whether a row's `types` column means integers alone.
+constexpr bool on_integers(TypeRule rule) {
+    return rule == TypeRule::int_ || rule == TypeRule::int1 || rule == TypeRule::wide ||
+           rule == TypeRule::word;
+}
+
+/// The type of one lane, and back.
+constexpr Type lane_type(Lane lane) { return Type(static_cast<u8>(Type::i8) + static_cast<u8>(lane)); }
+constexpr Lane lane_of(Type type) { return Lane(static_cast<u8>(type) - static_cast<u8>(Type::i8)); }
+constexpr unsigned lane_count(Type lane) { return 128 / bit_width(lane); }
+static_assert(lane_type(Lane::i64) == Type::i64 && lane_of(Type::i16) == Lane::i16);
 
 }  // namespace kiln::ir

@@ -291,12 +291,14 @@ class Parser {
                 inst.args[0] = use();
                 break;
             case Shape::load:
+            case Shape::extract:
             case Shape::guard:
                 inst.args[0] = use();
                 expect(',');
                 inst.imm = number();
                 break;
             case Shape::store:
+            case Shape::insert:
                 inst.args[0] = use();
                 expect(',');
                 inst.imm = number();

@@ -146,9 +146,11 @@ class Printer {
             case Shape::cas: fmt::format_to(out(), " {}", values({inst.args, arg_count(shape)})); break;
             case Shape::get: fmt::format_to(out(), " {}", slot(inst.slot)); break;
             case Shape::put: fmt::format_to(out(), " {}, {}", slot(inst.slot), value(inst.args[0])); break;
+            case Shape::extract: fmt::format_to(out(), " {}, {}", value(inst.args[0]), inst.imm); break;
             case Shape::load:
                 fmt::format_to(out(), " {}, {}", value(inst.args[0]), static_cast<i64>(inst.imm));
                 break;
+            case Shape::insert:
             case Shape::store:
                 fmt::format_to(out(), " {}, {}, {}", value(inst.args[0]), static_cast<i64>(inst.imm),
                                value(inst.args[1]));

@@ -1,9 +1,11 @@
-// What the integer operations compute: the one definition that constant folding and the interpreter share.
+// What the integer and vector operations compute: the one definition that constant folding and the interpreter
+// share.
 //
 // A value of type iN is a word whose bits above N are zero, both as argument and as result. Floating point is
 // not folded (it reads and raises environment flags); its reference is base/softfp.h.
 #pragma once
 
+#include <array>
 #include <bit>
 
 #include "base/bits.h"
@@ -176,6 +178,100 @@ constexpr Word<T> unary(Word<T> a) {
         return static_cast<U>(detail::or_combine_bytes(a));
     else
         static_assert(O == Op::clz, "not a unary integer operation");
+}
+
+// ---- Vectors. A v128 is a u128: lane 0 is its lowest bits, as in the host's memory. ----
+
+template <Type T>
+using Lanes = std::array<Word<T>, lane_count(T)>;
+template <Type T>
+constexpr Lanes<T> lanes_of(u128 vector) {
+    return std::bit_cast<Lanes<T>>(vector);
+}
+template <Type T>
+constexpr u128 vector_of(const Lanes<T>& lanes) {
+    return std::bit_cast<u128>(lanes);
+}
+
+/// A lane-wise operation of shape binary without Cond, on lanes of type T: what the integer operation does.
+template <Op O, Type T>
+constexpr Word<T> in_lane(Word<T> a, Word<T> b) {
+    if constexpr (O == Op::vadd)
+        return binary<Op::add, T>(a, b);
+    else if constexpr (O == Op::vsub)
+        return binary<Op::sub, T>(a, b);
+    else if constexpr (O == Op::vmul)
+        return binary<Op::mul, T>(a, b);
+    else if constexpr (O == Op::vshl)
+        return binary<Op::shl, T>(a, b);
+    else if constexpr (O == Op::vshr)
+        return binary<Op::shr, T>(a, b);
+    else if constexpr (O == Op::vsar)
+        return binary<Op::sar, T>(a, b);
+    else if constexpr (O == Op::vmin_s)
+        return binary<Op::min_s, T>(a, b);
+    else if constexpr (O == Op::vmax_s)
+        return binary<Op::max_s, T>(a, b);
+    else if constexpr (O == Op::vmin_u)
+        return binary<Op::min_u, T>(a, b);
+    else if constexpr (O == Op::vmax_u)
+        return binary<Op::max_u, T>(a, b);
+    else
+        static_assert(O == Op::vadd, "not a lane-wise operation");
+}
+
+/// An operation on vectors of shape binary without Cond; T is its lanes' type, of no matter to the bitwise
+/// ones.
+template <Op O, Type T>
+constexpr u128 vector_binary(u128 a, u128 b) {
+    if constexpr (O == Op::vand) {
+        return a & b;
+    } else if constexpr (O == Op::vor) {
+        return a | b;
+    } else if constexpr (O == Op::vxor) {
+        return a ^ b;
+    } else if constexpr (O == Op::vandn) {
+        return a & ~b;
+    } else {
+        Lanes<T> x = lanes_of<T>(a);
+        const Lanes<T> y = lanes_of<T>(b);
+        for (std::size_t i = 0; i < x.size(); ++i) x[i] = in_lane<O, T>(x[i], y[i]);
+        return vector_of<T>(x);
+    }
+}
+
+template <Type T>
+constexpr u128 vector_compare(Cond cond, u128 a, u128 b) {
+    Lanes<T> x = lanes_of<T>(a);
+    const Lanes<T> y = lanes_of<T>(b);
+    for (std::size_t i = 0; i < x.size(); ++i)
+        x[i] = static_cast<Word<T>>(compare<T>(cond, x[i], y[i]) ? ~u64{0} : 0);
+    return vector_of<T>(x);
+}
+
+template <Type T>
+constexpr u128 shuffle(u128 a, u128 b, u128 numbers) {
+    const Lanes<T> x = lanes_of<T>(a), y = lanes_of<T>(b);
+    Lanes<T> result = lanes_of<T>(numbers);
+    for (Word<T>& lane : result) {
+        const u64 number = lane;
+        lane = number < x.size() ? x[number] : number < 2 * x.size() ? y[number - x.size()] : Word<T>{0};
+    }
+    return vector_of<T>(result);
+}
+
+template <Type T>
+constexpr u128 splat(Word<T> value) {
+    Lanes<T> result{};
+    result.fill(value);
+    return vector_of<T>(result);
+}
+
+template <Type T>
+constexpr u128 insert(u128 vector, u64 number, Word<T> value) {
+    Lanes<T> result = lanes_of<T>(vector);
+    result[number] = value;
+    return vector_of<T>(result);
 }
 
 }  // namespace kiln::ir

@@ -89,7 +89,7 @@ class Verifier {
         const u8 attrs[2] = {inst.attr0, inst.attr1};
         for (unsigned i = 0; i < 2; ++i)
             if (op.attrs[i] != AttrGroup::none && !attr_name(op.attrs[i], attrs[i]))
-                error(id, "an attribute has a value outside its group");
+                return error(id, "an attribute has a value outside its group");
         if (!attr_name(AttrGroup::Space, static_cast<u8>(inst.space)) ||
             (inst.space != Space::flat && !op.spaced))
             error(id, "it has no such space");
@@ -134,6 +134,14 @@ class Verifier {
                 if (inst.type != Type::i64) error(id, "half an i128 is an i64");
                 expect(id, 0, Type::i128);
                 break;
+            case Shape::extract:
+            case Shape::insert: {
+                const Type lane = shape == Shape::insert ? lane_type(inst.lane()) : inst.type;
+                expect(id, 0, Type::v128);
+                if (shape == Shape::insert) expect(id, 1, lane);
+                if (is_int(lane) && inst.imm >= lane_count(lane)) error(id, "there is no such lane");
+                break;
+            }
             case Shape::get: slot(id, inst, inst.type); break;
             case Shape::put:
                 slot(id, inst, inst.type);
@@ -174,6 +182,8 @@ class Verifier {
             good = integer(from) && integer(to) && from_bits < to_bits;
         } else if (inst.op == Op::bitcast) {
             good = from_bits == to_bits && from != to;
+        } else if (inst.op == Op::vsplat) {
+            good = from == lane_type(inst.lane());
         } else if (inst.op == Op::nan_box) {
             good = to == Type::i64 && (from == Type::f16 || from == Type::f32);
         } else if (inst.op == Op::nan_unbox) {

@@ -9,7 +9,7 @@
 //  4. The instruction's type is one that ops.def allows, its attributes are values of their groups. Only an
 //     access to memory has a space other than flat.
 //  5. Operand types are those of the operation's shape (op.h); an address is a ptr in Space::host and else an
-//     i64; what is loaded or stored is a ptr or boxed in Space::host only; `trunc`, `zext`, `sext` go the way they say,
+//     i64; what is loaded or stored is a ptr or boxed in Space::host only; a lane that is set or read exists; `trunc`, `zext`, `sext` go the way they say,
 //     `bitcast` keeps the width, `nan_box` makes an i64 from f16 or f32, `nan_unbox` the reverse; conversions
 //     between floats and integers use i32 and i64; rounding attributes of a `fround` are any of theirs.
 //  6. An edge's target exists and gets one value of the right type per parameter. No two cases of a switch

@@ -36,12 +36,11 @@ std::optional<u64> for_type(Type type, F&& f) {
 
 template <Op O, Shape S, TypeRule Rule>
 std::optional<u64> evaluate_op(const Inst& inst, Type operand, u64 a, u64 b) {
-    constexpr bool integer = Rule != TypeRule::fp && Rule != TypeRule::any && Rule != TypeRule::none;
-    if constexpr (S == Shape::binary && integer) {
+    if constexpr (S == Shape::binary && on_integers(Rule)) {
         return for_type<Rule>(inst.type, [&]<Type T>() {
             return binary<O, T>(static_cast<Word<T>>(a), static_cast<Word<T>>(b), inst.div_rule());
         });
-    } else if constexpr (S == Shape::unary && integer) {
+    } else if constexpr (S == Shape::unary && on_integers(Rule)) {
         return for_type<Rule>(inst.type, [&]<Type T>() { return unary<O, T>(static_cast<Word<T>>(a)); });
     } else if constexpr (O == Op::icmp) {
         return for_type<Rule>(inst.type, [&]<Type T>() {

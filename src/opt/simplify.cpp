@@ -135,6 +135,13 @@ ValueId Simplifier::simplify(ValueId id) {
             const Inst& a = (*f_)[inst.args[0]];
             return a.op == Op::pair ? a.args[inst.op == Op::low ? 0 : 1] : id;
         }
+        case Shape::extract: {
+            const Inst& vector = (*f_)[inst.args[0]];
+            if (vector.attr0 != static_cast<u8>(inst.lane())) return id;
+            if (vector.op == Op::vsplat) return vector.args[0];
+            return vector.op == Op::vinsert && vector.imm == inst.imm ? vector.args[1] : id;
+        }
+        case Shape::insert:
         case Shape::param:
         case Shape::imm:
         case Shape::nullary:
@@ -206,7 +213,13 @@ ValueId Simplifier::same_operands(ValueId id) {
         case Op::min_s:
         case Op::max_s:
         case Op::min_u:
-        case Op::max_u: return inst.args[0];
+        case Op::max_u:
+        case Op::vand:
+        case Op::vor:
+        case Op::vmin_s:
+        case Op::vmax_s:
+        case Op::vmin_u:
+        case Op::vmax_u: return inst.args[0];
         case Op::sub:
         case Op::xor_:
         case Op::andn: return to_constant(id, 0);

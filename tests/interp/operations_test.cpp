@@ -39,6 +39,15 @@ constexpr u64 floats[] = {0x0000000000000000, 0x8000000000000000, 0x3ff000000000
                           0xffffffff3fc00000, 0xffffffff80000001, 0xffffffff7f7fffff, 0xffffffff7f800001,
                           0xffffffff4f000000, 0xffffffffffff3e00, 0xffffffffffff8001, 0xffffffffffff7bff,
                           0xffffffffffff7d01, 0x000000003f800000};
+// Low halves; the high ones are their complements. Small numbers in all lanes choose lanes of a shuffle.
+constexpr u64 vectors[] = {0,
+                           0x0706050403020100,
+                           0x1f100f1e011d0402,
+                           0x0003000900070001,
+                           0x0000000500000006,
+                           0x807f00ff01fe8081,
+                           ~u64{0} >> 1,
+                           ~u64{0}};
 constexpr u64 addresses[] = {irtool::window_begin,
                              irtool::window_begin + 3,
                              irtool::window_begin + 0x100,
@@ -47,14 +56,15 @@ constexpr u64 addresses[] = {irtool::window_begin,
                              irtool::window_begin - 2,
                              0,
                              ~u64{0} - 7,
-                             u64{1} << 62,
-                             irtool::mmu_begin + 0x100,
-                             irtool::mmu_begin + irtool::window_bytes - 4,
-                             irtool::mmu_begin + irtool::window_bytes - 8,
-                             irtool::mmu_begin + 2 * irtool::window_bytes - 2,
-                             irtool::mmu_begin + 2 * irtool::window_bytes + 0x100,
-                             irtool::mmu_begin + 3 * irtool::window_bytes - 1,
-                             irtool::mmu_begin - 1};
+                             u64{1} << 62};
+constexpr u64 mmu_addresses[] = {irtool::mmu_begin + 0x100,
+                                 irtool::mmu_begin + irtool::window_bytes - 4,
+                                 irtool::mmu_begin + irtool::window_bytes - 8,
+                                 irtool::mmu_begin + 2 * irtool::window_bytes - 2,
+                                 irtool::mmu_begin + 2 * irtool::window_bytes + 0x100,
+                                 irtool::mmu_begin + 3 * irtool::window_bytes - 1,
+                                 irtool::mmu_begin - 1,
+                                 irtool::window_begin};
 
 /// Builds and runs functions of one operation. Operand number i is slot x5 + 2i, with the high half of an
 /// i128 in the next; the result goes to x12 and x13.
@@ -66,12 +76,13 @@ class Operation {
         for (Type type : types) {
             if (!allows(info_.types, type)) continue;
             for (u8 attr0 = 0; attr0 < values_of(info_.attrs[0]); ++attr0)
-                for (u8 attr1 = 0; attr1 < values_of(info_.attrs[1]); ++attr1)
-                    for (Space space : {Space::flat, Space::mmu})
-                        for (From from : {From::constant, From::slot, From::temporary})
-                            for (Into into : {Into::zext, Into::sext})
-                                if (into == Into::zext || widens(type))
-                                    check({type, attr0, attr1, space, from, into});
+                for (u8 attr1 = 0; attr1 < values_of(info_.attrs[1]); ++attr1) {
+                    for (From from : {From::constant, From::slot, From::temporary})
+                        for (Into into : {Into::zext, Into::sext})
+                            if (into == Into::zext || widens(type))
+                                check({type, attr0, attr1, Space::flat, from, into});
+                    if (info_.spaced) check({type, attr0, attr1, Space::mmu, From::slot, Into::zext});
+                }
         }
     }
     u64 runs() const { return runs_; }
@@ -103,6 +114,8 @@ class Operation {
                                            info_.shape == Shape::rmw || info_.shape == Shape::cas);
         if (is_address || info_.shape == Shape::pair) return Type::i64;
         if (info_.shape == Shape::half) return Type::i128;
+        if (info_.shape == Shape::extract || (info_.shape == Shape::insert && i == 0)) return Type::v128;
+        if (info_.shape == Shape::insert) return lane_type(Lane(c.attr0));
         if (info_.shape == Shape::select && i == 0) return Type::i1;
         return c.type;
     }
@@ -113,6 +126,7 @@ class Operation {
             case Op::zext:
             case Op::sext:
             case Op::bitcast:
+            case Op::vsplat:
             case Op::nan_box:
             case Op::nan_unbox:
             case Op::fcvt:
@@ -126,8 +140,8 @@ class Operation {
         }
     }
 
-    std::span<const u64> edge_values(Type type, bool is_address) const {
-        if (is_address) return addresses;
+    std::span<const u64> edge_values(Type type) const {
+        if (type == Type::v128) return vectors;
         if (is_fp(type) || op_ == Op::nan_unbox) return floats;
         return integers;
     }
@@ -136,7 +150,9 @@ class Operation {
         const unsigned operands = arg_count(info_.shape);
         const auto type_of = [&](unsigned i) { return source == Type::none ? operand_type(c, i) : source; };
         const auto values_of_operand = [&](unsigned i) {
-            return edge_values(type_of(i), i == 0 && operand_type(c, 0) == Type::i64 && is_memory());
+            if (i == 0 && info_.spaced)
+                return c.space == Space::flat ? std::span<const u64>(addresses) : mmu_addresses;
+            return edge_values(type_of(i));
         };
         const std::size_t firsts = operands > 0 ? values_of_operand(0).size() : 1;
         const std::size_t seconds = operands > 1 ? values_of_operand(1).size() : 1;
@@ -148,14 +164,14 @@ class Operation {
                 if (operands > 2)
                     values[2] = values_of_operand(2)[(i * 7 + j * 3) % values_of_operand(2).size()];
                 // Only constants make another function.
-                if ((i == 0 && j == 0) || c.from == From::constant)
+                if ((i == 0 && j == 0) || c.from == From::constant || takes_lane())
                     if (!build(c, source, values)) return;
                 run(values, (i + j) % 8);
                 if (testing::Test::HasFailure()) return;
             }
     }
 
-    bool is_memory() const { return info_.effects.reads_memory || info_.effects.writes_memory; }
+    bool takes_lane() const { return info_.shape == Shape::insert || info_.shape == Shape::extract; }
 
     static SlotId slot(unsigned operand, unsigned half = 0) {
         return riscv64::x_slot(5 + 2 * operand + half);
@@ -216,6 +232,8 @@ class Operation {
         inst.attr0 = c.attr0;
         inst.attr1 = c.attr1;
         inst.space = c.space;
+        if (info_.shape == Shape::insert) inst.imm = values[0] % lane_count(lane_type(Lane(c.attr0)));
+        if (info_.shape == Shape::extract) inst.imm = values[0] % lane_count(c.type);
         for (unsigned i = 0; i < arg_count(info_.shape); ++i)
             inst.args[i] = operand(b, c, i, source == Type::none ? operand_type(c, i) : source, values[i]);
         if (info_.effects.may_fault) {
@@ -451,6 +469,43 @@ b0:
     EXPECT_EQ(outcome.reason, ExitReason::illegal);
     EXPECT_EQ(pc(outcome), 0x10000u);
     EXPECT_EQ(outcome.instructions, 0u);
+}
+
+/// Lane 0 is the lowest; comparisons give masks; a shuffle counts through both vectors.
+TEST(Vectors, LanesAndTheirNumbers) {
+    Function f(irtool::env);
+    f.clear(GuestAddr(0x10000));
+    Builder b(f);
+    b.at(f.add_block());
+    b.origin(GuestAddr(0x10000));
+    const auto vector = [&](u64 low, u64 high) {
+        return b.convert(Op::bitcast, Type::v128,
+                         b.pair(b.iconst(Type::i64, low), b.iconst(Type::i64, high)));
+    };
+    const auto out = [&](unsigned x_register, ValueId v) {
+        const ValueId bits = b.convert(Op::bitcast, Type::i128, v);
+        b.put_state(riscv64::x_slot(x_register), b.unary(Op::low, bits));
+        b.put_state(riscv64::x_slot(x_register + 1), b.unary(Op::high, bits));
+    };
+    const ValueId v = vector(0x0706050403020100, 0x0f0e0d0c0b0a0980);
+    const ValueId seven = b.convert(Op::vsplat, Type::v128, b.iconst(Type::i8, 7), static_cast<u8>(Lane::i8));
+    out(5, b.vcmp(Lane::i8, Cond::lt_s, v, seven));
+    out(7, b.vinsert(Lane::i32, v, 1, b.iconst(Type::i32, 0xdeadbeef)));
+    b.put_state(riscv64::x_slot(9), b.convert(Op::zext, Type::i64, b.vextract(Lane::i16, v, 4)));
+    const ValueId numbers = vector(0x0009000000080007, 0x000f00100008ffff);
+    out(10, b.ternary(Op::vshuffle, v, seven, numbers, static_cast<u8>(Lane::i16)));
+    b.goto_pc(GuestAddr(0x20000));
+    ASSERT_TRUE(verify(f)) << verify(f).error().message;
+    irtool::Runner runner;
+    const auto outcome = runner.run(f, {});
+    ASSERT_TRUE(outcome) << outcome.error().message;
+    EXPECT_EQ(x(*outcome, 5), 0x00ffffffffffffffu);
+    EXPECT_EQ(x(*outcome, 6), 0x00000000000000ffu);
+    EXPECT_EQ(x(*outcome, 7), 0xdeadbeef03020100u);
+    EXPECT_EQ(x(*outcome, 8), 0x0f0e0d0c0b0a0980u);
+    EXPECT_EQ(x(*outcome, 9), 0x0980u);
+    EXPECT_EQ(x(*outcome, 10), 0x0707010007070f0eu);
+    EXPECT_EQ(x(*outcome, 11), 0x0707000007070000u);
 }
 
 /// As many cases as need a search and some of them next to each other; every one, and what lies between.

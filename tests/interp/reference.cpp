@@ -133,26 +133,23 @@ class Evaluator {
         return nullptr;
     }
 
-    /// The bytes of an access; none when it faults, and then the unit is left.
-    std::vector<u8*> access(const Inst& inst, u64 address, unsigned bytes, bool aligned) {
+    /// The bytes of an access; false when it faults, and then the unit is left.
+    bool access(const Inst& inst, u64 address, unsigned bytes, bool aligned, u8* (&at)[16]) {
         if (aligned && address % bytes != 0) {
             fault(inst, address, abi::FaultKind::misaligned);
-            return {};
+            return false;
         }
-        std::vector<u8*> all;
-        for (unsigned i = 0; i < bytes; ++i) {
-            all.push_back(byte_at(inst, address + i));
-            if (all.back() == nullptr) return {};
-        }
-        return all;
+        for (unsigned i = 0; i < bytes; ++i)
+            if ((at[i] = byte_at(inst, address + i)) == nullptr) return false;
+        return true;
     }
 
     void memory(ValueId id, const Inst& inst) {
         const unsigned bytes = byte_size(inst.type);
         const bool plain = inst.op == Op::load || inst.op == Op::store;
-        const std::vector<u8*> at = access(inst, arg(inst, 0) + (plain ? inst.imm : 0), bytes,
-                                           !plain || inst.order() != Order::relaxed);
-        if (at.empty()) return;
+        const bool aligned = !plain || inst.order() != Order::relaxed;
+        u8* at[16];
+        if (!access(inst, arg(inst, 0) + (plain ? inst.imm : 0), bytes, aligned, at)) return;
         u128 old = 0, after = 0;
         for (unsigned i = 0; i < bytes; ++i) old |= u128{*at[i]} << 8 * i;
         if (inst.op == Op::load) {
@@ -241,6 +238,60 @@ class Evaluator {
         outcome_.state.fp_flags |= context.flags;
     }
 
+    /// Lane by lane, with numbers wider than any lane.
+    void vector(ValueId id, const Inst& inst) {
+        const Type lane = lane_type(inst.lane());
+        const unsigned width = bit_width(lane), count = 128 / width;
+        const auto lane_at = [&](u128 v, u64 i) {
+            return static_cast<u64>(v >> i * width) & type_mask(lane);
+        };
+        const u128 a = value(inst.args[0]), b = arg_count(info(inst.op).shape) > 1 ? value(inst.args[1]) : 0;
+        if (inst.op == Op::vextract) {
+            value(id) = lane_at(a, inst.imm);
+            return;
+        }
+        u128 result = 0;
+        for (unsigned i = 0; i < count; ++i) {
+            const u64 x = lane_at(a, i), y = lane_at(b, i);
+            const i64 sx = sign_extend(x, width), sy = sign_extend(y, width);
+            const unsigned amount = static_cast<unsigned>(y % width);
+            u64 r = 0;
+            switch (inst.op) {
+                case Op::vadd: r = x + y; break;
+                case Op::vsub: r = x - y; break;
+                case Op::vmul: r = x * y; break;
+                case Op::vshl: r = x << amount; break;
+                case Op::vshr: r = x >> amount; break;
+                case Op::vsar: r = static_cast<u64>(sx >> amount); break;
+                case Op::vmin_s: r = sx < sy ? x : y; break;
+                case Op::vmax_s: r = sx < sy ? y : x; break;
+                case Op::vmin_u: r = x < y ? x : y; break;
+                case Op::vmax_u: r = x < y ? y : x; break;
+                case Op::vcmp: {
+                    const bool holds[] = {x == y, x != y, sx < sy, sx >= sy, x < y, x >= y};
+                    r = holds[inst.attr1] ? ~u64{0} : 0;
+                    break;
+                }
+                case Op::vand: r = x & y; break;
+                case Op::vor: r = x | y; break;
+                case Op::vxor: r = x ^ y; break;
+                case Op::vandn: r = x & ~y; break;
+                case Op::vshuffle: {
+                    const u64 number = lane_at(value(inst.args[2]), i);
+                    r = number < count       ? lane_at(a, number)
+                        : number < 2 * count ? lane_at(b, number - count)
+                                             : 0;
+                    break;
+                }
+                case Op::vsplat: r = static_cast<u64>(a); break;
+                case Op::vinsert: r = i == inst.imm ? static_cast<u64>(b) : x; break;
+                default: KILN_UNREACHABLE();
+            }
+            result |= u128{r & type_mask(lane)} << i * width;
+        }
+        value(id) = result;
+    }
+
     void call(ValueId id, const Inst& inst) {
         u64 words[2] = {};
         unsigned i = 0;
@@ -292,6 +343,7 @@ class Evaluator {
                              inst, f_[inst.origin].raw, false);
             default: break;
         }
+        if (info(inst.op).types == TypeRule::vec || inst.op == Op::vextract) return vector(id, inst);
         if (info(inst.op).types == TypeRule::fp || is_fp(arg_type(inst))) return floating(id, inst);
         const u64 b = arg_count(info(inst.op).shape) > 1 ? arg(inst, 1) : 0;
         const auto result = opt::evaluate(inst, arg_type(inst), arg(inst, 0), b);

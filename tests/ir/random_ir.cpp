@@ -268,6 +268,17 @@ class Generator {
                 inst.type = Type::i64;
                 inst.args[0] = value(Type::i128);
                 return true;
+            case Shape::insert:
+                inst.type = Type::v128;
+                inst.args[0] = value(Type::v128);
+                inst.args[1] = value(lane_type(inst.lane()));
+                inst.imm = pick(lane_count(lane_type(inst.lane())));
+                return true;
+            case Shape::extract:
+                inst.type = type_for(row.types);
+                inst.args[0] = value(Type::v128);
+                inst.imm = pick(lane_count(inst.type));
+                return true;
             case Shape::get:
                 inst.type = chance(50) ? Type::i64 : type_for(row.types);
                 inst.slot = slot(inst.type);
@@ -337,6 +348,7 @@ class Generator {
                 const auto& [a, b] = pairs[pick(std::size(pairs))];
                 return chance(50) ? pair(a, b) : pair(b, a);
             }
+            case Op::vsplat: return pair(lane_type(inst.lane()), Type::v128);
             case Op::nan_box: return pair(floats[pick(2)], Type::i64);
             case Op::nan_unbox: return pair(Type::i64, floats[pick(2)]);
             case Op::fcvt: {
