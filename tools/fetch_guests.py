@@ -34,8 +34,12 @@ SETS = {
     "run": ["python3-minimal"],
     "bench": ["busybox-static", "bash", "bzip2", "gzip", "libc-bin", "lua5.4", "openssl", "perl", "python3",
               "sqlite3", "stockfish", "xz-utils", "zstd"],
-    "tests": ["bash", "binutils", "busybox-static", "bzip2", "coreutils", "gcc", "gzip", "libc6-dev", "lua5.4",
-              "openssl", "perl", "python3", "sqlite3", "stockfish", "xz-utils", "zstd"],
+    "tests": ["bash", "binutils", "bsdutils", "busybox-static", "bzip2", "coreutils", "dash", "gcc", "git", "grep", "gzip",
+              "libc6-dev", "lua5.4", "make", "openssl", "perl", "python3", "redis-server", "redis-tools", "sqlite3", "stockfish",
+              "tmux", "xz-utils", "zstd"],
+    # Programs with compilers or collectors of their own, for the long suite.
+    "runtimes": ["golang-go", "guile-3.0", "libpython3.13-testsuite", "luajit", "nodejs", "openjdk-21-jdk-headless",
+                 "pypy3", "ruby", "sbcl"],
 }
 
 # Links that update-alternatives or a postinst script would make: link below the sysroot, target, as guests see them.
@@ -43,6 +47,8 @@ ALTERNATIVES = [
     ("usr/bin/lua", "lua5.4"),
     ("usr/bin/awk", "mawk"),
     ("usr/bin/sh", "dash"),
+    ("usr/bin/guile", "../lib/riscv64-linux-gnu/guile/3.0/bin/guile"),
+    ("usr/bin/java", "../lib/jvm/java-21-openjdk-riscv64/bin/java"),
 ]
 
 # Debian's merged /usr, which base-files would set up.

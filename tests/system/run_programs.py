@@ -9,6 +9,7 @@ A case is one file, cases/<group>/<name>.case; <name>.long.case belongs to the l
     # What it shows.
     env: NAME=value            more environment, any number of lines
     limit: 60                  seconds for one command (default 120)
+    needs: @SET                a set of packages beside @tests, see tools/fetch_guests.py
     keep: REGEX                only the output lines it is found in are looked at (the others hold times, say)
     [file NAME]                a file of the working folder, up to the next section; [file NAME executable] also exists
     [run]                      guest commands, one a line, split as a shell would; < file and > file at the end redirect
@@ -54,6 +55,7 @@ class Case:
         self.name = f"{path.parent.name}/{path.name.removesuffix('.case').removesuffix('.long')}"
         self.label = "long" if path.name.endswith(".long.case") else "quick"
         self.env, self.limit, self.keep, self.files, self.commands, self.expect = {}, 120, None, [], [], None
+        self.needs = {"@tests"}
         section, target = None, None
         for number, line in enumerate(path.read_text().splitlines(keepends=True), 1):
             head = re.fullmatch(r"\[(file|run|expect)(?: (\S+))?( executable)?\]\n", line)
@@ -72,10 +74,12 @@ class Case:
                 self.env[name] = value
             elif line.startswith("limit: "):
                 self.limit = int(line[7:])
+            elif line.startswith("needs: "):
+                self.needs.add(line[7:].strip())
             elif line.startswith("keep: "):
                 self.keep = re.compile(line[6:].strip())
             elif line.strip() and not line.startswith("#"):
-                raise ValueError(f"{path}:{number}: neither a comment, env:, limit:, keep: nor a [section]")
+                raise ValueError(f"{path}:{number}: neither a comment, env:, limit:, needs:, keep: nor a [section]")
         self.commands = [line.strip() for line in self.commands if line.strip()]
         if not self.commands:
             raise ValueError(f"{path}:1: no commands in a [run] section")
@@ -250,9 +254,10 @@ def main():
             print(f"{case.label:6}{'stated' if case.expect is not None else 'qemu':8}{case.name}")
         return 0
 
-    fetched = subprocess.run([FETCH, "--offline", "@tests"], stdout=subprocess.PIPE, text=True)
+    sets = sorted(set.union(*(case.needs for case in cases)))
+    fetched = subprocess.run([FETCH, "--offline", *sets], stdout=subprocess.PIPE, text=True)
     if fetched.returncode != 0:
-        print("SKIP: the riscv64 programs are not here; tools/fetch_guests.py @tests fetches them")
+        print(f"SKIP: the riscv64 programs are not here; tools/fetch_guests.py {' '.join(sets)} fetches them")
         return fetched.returncode
     sysroot = Path(fetched.stdout.strip()).resolve()
     emulator, reference = (locate(text) for text in (os.environ.get("KILN_BIN") or options.emulator, REFERENCE))

@@ -5,6 +5,7 @@
 """
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -16,9 +17,11 @@ FATAL = ""
 CORE = "kiln: uncaught target signal {number} ({text}) - core dumped\n"
 
 
-def run(*args, options=()):
+def run(*args, options=(), core_bytes=0):
+    def limit_core():
+        resource.setrlimit(resource.RLIMIT_CORE, (core_bytes, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     done = subprocess.run(EMULATOR + list(options) + [FATAL, *map(str, args)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, preexec_fn=limit_core)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
@@ -40,6 +43,7 @@ class Ends(unittest.TestCase):
         for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE, signal.SIGUSR1, 40):
             self.assertEqual(run("kill", int(number)), (-number, "", ""))
 
+    @unittest.skipIf(resource.getrlimit(resource.RLIMIT_CORE)[1] == 0, "cores are forbidden here")
     def test_death_with_a_core_has_a_line(self):
         cases = (("abort", signal.SIGABRT, "Aborted"), ("null", signal.SIGSEGV, "Segmentation fault"),
                  ("jump", signal.SIGSEGV, "Segmentation fault"), ("ignored", signal.SIGSEGV, "Segmentation fault"),
@@ -47,10 +51,14 @@ class Ends(unittest.TestCase):
                  ("overflow", signal.SIGSEGV, "Segmentation fault"))
         for how, number, text in cases:
             with self.subTest(how):
-                self.assertEqual(run(how, 0), (-number, "", CORE.format(number=int(number), text=text)))
+                self.assertEqual(run(how, 0, core_bytes=1 << 20), (-number, "", CORE.format(number=int(number), text=text)))
         for number, text in ((signal.SIGQUIT, "Quit"), (signal.SIGFPE, "Floating point exception"),
                              (signal.SIGSYS, "Bad system call")):
-            self.assertEqual(run("raise", int(number)), (-number, "", CORE.format(number=int(number), text=text)))
+            self.assertEqual(run("raise", int(number), core_bytes=1 << 20),
+                             (-number, "", CORE.format(number=int(number), text=text)))
+
+    def test_death_is_silent_where_no_core_is_allowed(self):
+        self.assertEqual(run("null", 0), (-signal.SIGSEGV, "", ""))
 
 
 class Unimplemented(unittest.TestCase):
