@@ -36,16 +36,23 @@ class IrtoolTest(unittest.TestCase):
         self.folder.cleanup()
 
     def test_help_names_every_command(self):
-        out = irtool("help")
-        self.assertEqual(out.returncode, 0)
-        for command in "cat verify opt lift run diff reduce".split():
-            self.assertIn(f"irtool {command} ", out.stdout)
+        for question in (["help"], ["--help"], ["run", "--help"]):
+            out = irtool(*question)
+            self.assertEqual(out.returncode, 0)
+            for command in "cat verify opt lift run diff reduce".split():
+                self.assertIn(f"irtool {command} ", out.stdout)
 
     def test_bad_questions_exit_with_2(self):
         for arguments in (["frobnicate"], ["cat"], ["cat", "/nowhere.ir"], ["cat", str(self.file), "--loud"],
                           ["opt", str(self.file), "--passes=magic"], ["opt", str(self.file), "--level=9"],
                           ["lift", "1305050"], ["lift", "--elf=x"], ["run", str(self.file), "--set=q9=1"],
-                          ["reduce", str(self.file)]):
+                          ["reduce", str(self.file)], ["diff", str(self.file)],
+                          ["diff", str(self.file), "--level=full", "--states=0"],
+                          ["opt", str(self.file), "--level=full", "--passes=fold"], ["cat", self.folder.name],
+                          ["lift", "13831200", "--pc=3"], ["lift", "13831200", "--max=0"],
+                          ["lift", "13831200", "--max=few"], ["lift", f"--elf={sys.executable}", "--symbol=main"],
+                          ["lift", f"--elf={self.folder.name}", "--symbol=main"],
+                          ["lift", f"--elf={self.file}", "--symbol=main"]):
             out = irtool(*arguments)
             self.assertEqual(out.returncode, 2, arguments)
             self.assertTrue(out.stderr.startswith("irtool: "), arguments)
@@ -71,8 +78,20 @@ class IrtoolTest(unittest.TestCase):
         self.assertIn("exit: lookup", out.stdout)
         self.assertRegex(out.stdout, r"(?m)^x6 +0x2a$")
 
+    def test_run_says_what_faulted(self):
+        self.file.write_text(ADD.replace("put_state.i64 x6, %2", "store.i64.relaxed.mmu %0, 0, %2"))
+        out = irtool("run", str(self.file), "--set=x5=0x202000,v128_a=1")
+        self.assertIn("exit: fault at 0x202000: not accessible\n", out.stdout)
+        self.assertRegex(out.stdout, r"(?m)^v128_a +0x1$")
+
+    def test_run_gives_up(self):
+        self.file.write_text("function rv64 0x1000 {\nb0:\n  br b1\nb1:\n  br b1\n}\n")
+        out = irtool("run", str(self.file), "--seconds=1")
+        self.assertEqual((out.returncode, out.stderr[:36]), (2, "irtool: the function does not end; -"))
+
     def test_diff(self):
-        self.assertEqual(irtool("diff", str(self.file), "--level=full").returncode, 0)
+        out = irtool("diff", str(self.file), "--level=full", "--states=7")
+        self.assertEqual((out.returncode, out.stdout), (0, "the same on 7 states\n"))
         out = irtool("diff", "-", str(self.file), text=ADD.replace("iconst.i64 3", "iconst.i64 4"))
         self.assertEqual(out.returncode, 1)
         self.assertRegex(out.stdout, r"(?m)^\* x6 ")

@@ -31,9 +31,15 @@ std::optional<std::string> Arguments::find(std::string_view name) const {
     return std::nullopt;
 }
 
-u64 Arguments::number(std::string_view name, u64 otherwise) const {
+u64 Arguments::number(std::string_view name, u64 otherwise, u64 smallest) const {
     const auto text = find(name);
-    return text ? parse_number(*text) : otherwise;
+    if (!text) return otherwise;
+    try {
+        if (const u64 value = parse_number(*text); value >= smallest) return value;
+    } catch (const Unusable& problem) {
+        throw Unusable{fmt::format("--{}: {}", name, problem.message)};
+    }
+    throw Unusable{fmt::format("--{} is at least {}", name, smallest)};
 }
 
 void Arguments::allow(std::initializer_list<std::string_view> names) const {

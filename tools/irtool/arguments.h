@@ -30,7 +30,8 @@ class Arguments {
     const std::vector<std::string>& operands(std::size_t count) const;
     bool flag(std::string_view name) const { return find(name).has_value(); }
     std::optional<std::string> find(std::string_view name) const;
-    u64 number(std::string_view name, u64 otherwise) const;
+    /// The value of a numeric option; Unusable if it is none from `smallest` on.
+    u64 number(std::string_view name, u64 otherwise, u64 smallest = 0) const;
     /// Unusable if an option was given that is none of these.
     void allow(std::initializer_list<std::string_view> names) const;
 

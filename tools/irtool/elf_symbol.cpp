@@ -12,10 +12,12 @@ namespace {
 class Elf {
   public:
     explicit Elf(const std::string& path) : path_(path), file_(read_file(path)) {
-        header_ = at<Elf64_Ehdr>(0);
+        if (file_.size() >= sizeof(header_)) header_ = at<Elf64_Ehdr>(0);
         if (std::memcmp(header_.e_ident, ELFMAG, SELFMAG) != 0 || header_.e_ident[EI_CLASS] != ELFCLASS64 ||
             header_.e_ident[EI_DATA] != ELFDATA2LSB)
             bad("is not a 64-bit little-endian ELF file");
+        if (header_.e_machine != EM_RISCV)
+            bad(fmt::format("is for ELF machine {}, not riscv64 ({})", header_.e_machine, EM_RISCV));
     }
 
     unsigned sections() const { return header_.e_shnum; }
@@ -42,7 +44,7 @@ class Elf {
   private:
     std::string path_;
     std::string file_;
-    Elf64_Ehdr header_;
+    Elf64_Ehdr header_{};
 };
 
 SymbolCode code_at(const Elf& elf, u64 address) {
@@ -53,7 +55,7 @@ SymbolCode code_at(const Elf& elf, u64 address) {
             elf.bytes(s.sh_offset + (address - s.sh_addr), s.sh_size - (address - s.sh_addr));
         return {GuestAddr(address), {code.begin(), code.end()}};
     }
-    elf.bad(fmt::format("holds no bytes for address {:#x}", address));
+    elf.bad(fmt::format("holds no bytes for address {:#x}: it is no code", address));
 }
 
 }  // namespace

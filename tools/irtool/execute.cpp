@@ -1,4 +1,7 @@
 // run and diff.
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -30,12 +33,23 @@ GuestState initial_state(const Arguments& arguments) {
     return state;
 }
 
+/// Loops within a function do not poll: only a signal gets out of one that does not end.
+void give_up_after(const Arguments& arguments) {
+    std::signal(SIGALRM, [](int) {
+        constexpr std::string_view message = "irtool: the function does not end; --seconds gives it longer\n";
+        if (write(STDERR_FILENO, message.data(), message.size()) < 0) _exit(exit_unusable);
+        _exit(exit_unusable);
+    });
+    alarm(static_cast<unsigned>(arguments.number("seconds", 10, 1)));
+}
+
 }  // namespace
 
 int run(const Arguments& arguments) {
-    arguments.allow({"set", "level", "passes", "verify-each"});
+    arguments.allow({"set", "level", "passes", "verify-each", "seconds"});
     ir::Function f = read_one(arguments.operands(1)[0]);
     optimize(f, arguments);
+    give_up_after(arguments);
     Runner runner;
     const Outcome outcome = run_on(runner, f, initial_state(arguments));
     fmt::print("exit: {}\n", describe_exit(outcome));
@@ -48,16 +62,19 @@ int run(const Arguments& arguments) {
 }
 
 int diff(const Arguments& arguments) {
-    arguments.allow({"passes", "level", "verify-each", "states", "seed"});
+    arguments.allow({"passes", "level", "verify-each", "states", "seed", "seconds"});
     const auto& paths = arguments.operands();
     if (paths.empty() || paths.size() > 2) throw Unusable{"one or two files expected"};
+    if (paths.size() == 1 && !arguments.flag("passes") && !arguments.flag("level"))
+        throw Unusable{"one file is compared with what --passes or --level make of it"};
     const ir::Function first = read_one(paths[0]);
     ir::Function second = read_one(paths.back());
     optimize(second, arguments);
 
+    give_up_after(arguments);
     Runner runner;
     std::mt19937_64 random(arguments.number("seed", 1));
-    const u64 states = arguments.number("states", 100);
+    const u64 states = arguments.number("states", 100, 1);
     for (u64 i = 0; i < states; ++i) {
         const GuestState initial = random_state(random);
         const auto found =
@@ -67,6 +84,7 @@ int diff(const Arguments& arguments) {
                    ir::print(second));
         return exit_negative;
     }
+    fmt::print("the same on {} states\n", states);
     return exit_good;
 }
 

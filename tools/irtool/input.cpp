@@ -1,6 +1,7 @@
 #include "input.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -44,6 +45,7 @@ std::string read_file(const std::string& path) {
         content << std::cin.rdbuf();
         return content.str();
     }
+    if (std::filesystem::is_directory(path)) throw Unusable{fmt::format("{} is a directory", path)};
     std::ifstream in(path, std::ios::binary);
     if (!in) throw Unusable{fmt::format("{} cannot be read", path)};
     content << in.rdbuf();
@@ -77,6 +79,8 @@ ir::Function read_one(const std::string& path) {
 
 void optimize(ir::Function& f, const Arguments& arguments) {
     const opt::PipelineOptions options{.verify_each = arguments.flag("verify-each")};
+    if (arguments.flag("passes") && arguments.flag("level"))
+        throw Unusable{"either --passes or --level, not both"};
     if (const auto passes = arguments.find("passes")) {
         for (const std::string& name : split(*passes)) {
             const opt::Pass* pass = opt::find_pass(name);

@@ -46,7 +46,9 @@ SymbolCode code_of(const Arguments& arguments) {
         return find_symbol(*elf, *symbol);
     }
     if (elf || symbol) throw Unusable{"--elf and --symbol go together"};
-    return {GuestAddr(arguments.number("pc", 0x10000)), parse_hex(arguments.operands(1)[0])};
+    const u64 pc = arguments.number("pc", 0x10000);
+    if (pc % 2 != 0) throw Unusable{fmt::format("--pc={:#x}: instructions stand at even addresses", pc)};
+    return {GuestAddr(pc), parse_hex(arguments.operands(1)[0])};
 }
 
 void print_disassembly(const SymbolCode& code, const abi::Lifted& lifted) {
@@ -70,15 +72,15 @@ int lift(const Arguments& arguments) {
     const SymbolCode code = code_of(arguments);
     OnePlace source(code);
     abi::LiftOptions options;
-    options.max_instructions = static_cast<u32>(arguments.number("max", options.max_instructions));
+    options.max_instructions = static_cast<u32>(arguments.number("max", options.max_instructions, 1));
     const abi::Frontend& frontend = riscv64::frontend();
     ir::Function f(frontend.env());
     abi::Lifted lifted;
     frontend.lift(f, code.address, source, options, lifted);
     if (lifted.fetch_failed)
         throw Unusable{fmt::format("the instruction at {:#x} is cut off", code.address.raw)};
-    print_disassembly(code, lifted);
     optimize(f, arguments);
+    print_disassembly(code, lifted);
     fmt::print("{}", ir::print(f));
     return exit_good;
 }

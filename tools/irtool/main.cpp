@@ -1,6 +1,7 @@
 // irtool: a workbench for the IR. `irtool help` lists the commands (commands.def).
 //
 // Exceptions are used here and nowhere in the engine: a command that cannot go on throws Unusable.
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -23,7 +24,9 @@ constexpr Command commands[] = {
 };
 
 int dispatch(std::span<char* const> words) {
-    const std::string_view name = words.empty() ? "help" : words[0];
+    std::string_view name = words.empty() ? "help" : words[0];
+    const auto asks_for_help = [](std::string_view word) { return word == "--help" || word == "-h"; };
+    if (std::ranges::any_of(words, asks_for_help)) name = "help";
     for (const Command& command : commands)
         if (command.name == name) return command.run(Arguments(words.subspan(words.empty() ? 0 : 1)));
     throw Unusable{fmt::format("no command is called '{}'; see irtool help", name)};
@@ -40,7 +43,11 @@ int help(const Arguments&) {
         "LEVEL is none, tier0 or full (src/opt/pipeline.h). Passes:\n");
     for (const opt::Pass& pass : opt::passes()) fmt::print("  {:<24}{}\n", pass.name, pass.meaning);
     fmt::print(
-        "\nrun and diff give the guest memory from 0x100000 to 0x101000; all else faults.\n"
+        "\nrun and diff give the guest memory from 0x100000 to 0x101000, and the soft MMU shows it three "
+        "times from\n"
+        "0x200000, the last time for reading alone; all else faults. Slots are riscv64's and two of every "
+        "type:\n"
+        "i8_a, i8_b, v128_a, ... A function that does not end is given up after --seconds, 10 if not said.\n"
         "Exit codes: 0 good; 1 the answer is no; 2 bad arguments or unreadable input.\n"
         "\nexamples:\n"
         "  irtool lift 13050500 --level=full\n"

@@ -46,6 +46,16 @@ u64* words(riscv64::State& state) {
     return reinterpret_cast<u64*>(reinterpret_cast<u8*>(&state) + first_word);
 }
 
+std::string_view describe(abi::FaultKind kind) {
+    switch (kind) {
+        case abi::FaultKind::unmapped: return "nothing is mapped there";
+        case abi::FaultKind::protected_: return "not accessible";
+        case abi::FaultKind::bus: return "nothing is behind the mapping";
+        case abi::FaultKind::misaligned: return "misaligned";
+    }
+    return "";
+}
+
 u8* translate(abi::Context& context, u64 address, abi::MmuAccess access) {
     const u64 page = (address - mmu_begin) / abi::mmu_page_bytes;
     if (address < mmu_begin || page >= mmu_pages) {
@@ -171,8 +181,7 @@ std::string describe_exit(const Outcome& outcome) {
     std::string text(abi::name(outcome.reason));
     if (outcome.reason == abi::ExitReason::side_exit) text += fmt::format(" {:#x}", outcome.side_exit);
     if (outcome.reason == abi::ExitReason::fault)
-        text += fmt::format(" at {:#x}, kind {}", outcome.fault.address.raw,
-                            static_cast<unsigned>(outcome.fault.kind));
+        text += fmt::format(" at {:#x}: {}", outcome.fault.address.raw, describe(outcome.fault.kind));
     return text;
 }
 

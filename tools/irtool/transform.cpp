@@ -31,9 +31,11 @@ int verify(const Arguments& arguments) {
 int opt(const Arguments& arguments) {
     arguments.allow({"passes", "level", "verify-each"});
     const std::string& path = arguments.operands(1)[0];
-    for (ir::Function& f : read_functions(path)) {
+    std::vector<ir::Function> functions = read_functions(path);
+    for (const ir::Function& f : functions)
         if (const auto valid = ir::verify(f); !valid)
             throw Unusable{fmt::format("{}: function {:#x}: {}", path, f.entry().raw, valid.error().message)};
+    for (ir::Function& f : functions) {
         optimize(f, arguments);
         fmt::print("{}", ir::print(f));
     }

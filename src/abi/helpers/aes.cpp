@@ -3,42 +3,27 @@
 // A block is 16 bytes, byte r + 4c being row r of column c; `a` holds columns 0 and 1, `b` columns 2 and 3. A
 // step computes columns 0 and 1 of the next state; called with a and b exchanged, columns 2 and 3.
 #include <array>
+#include <bit>
 
 #include "abi/helpers.h"
-#include "base/bits.h"
+#include "abi/helpers/byte_field.h"
 
 namespace kiln::abi::helpers {
 namespace {
 
-using Table = std::array<u8, 256>;
-
-/// The product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1.
-constexpr u8 multiply(u8 a, u8 b) {
-    unsigned product = 0, shifted = a;
-    for (; b != 0; b = static_cast<u8>(b >> 1)) {
-        if (b & 1) product ^= shifted;
-        shifted = shifted << 1 ^ (shifted & 0x80 ? 0x11b : 0);
-    }
-    return static_cast<u8>(product);
-}
+/// The field of FIPS 197, 4.2: modulo x^8 + x^4 + x^3 + x + 1.
+constexpr unsigned field = 0x11b;
 
 /// FIPS 197, 5.1.1: the inverse in the field, then an affine map.
-constexpr Table forward_box = [] {
-    Table table{};
-    // 3 generates the field and 0xf6 is its inverse, so p and q stay inverses of each other.
-    u8 p = 1, q = 1;
-    do {
-        p = multiply(p, 3);
-        q = multiply(q, 0xf6);
-        table[p] =
-            static_cast<u8>(q ^ std::rotl(q, 1) ^ std::rotl(q, 2) ^ std::rotl(q, 3) ^ std::rotl(q, 4) ^ 0x63);
-    } while (p != 1);
-    table[0] = 0x63;
+constexpr ByteTable forward_box = [] {
+    ByteTable table{};
+    for (unsigned i = 0; i < 256; ++i) table[i] = affine(inverse<field>(static_cast<u8>(i)), 0xf1, 0x63);
     return table;
 }();
+static_assert(forward_box[0] == 0x63 && forward_box[1] == 0x7c && forward_box[0x53] == 0xed);
 
-constexpr Table inverse_box = [] {
-    Table table{};
+constexpr ByteTable inverse_box = [] {
+    ByteTable table{};
     for (unsigned i = 0; i < 256; ++i) table[forward_box[i]] = static_cast<u8>(i);
     return table;
 }();
@@ -49,7 +34,7 @@ constexpr u8 byte(u64 a, u64 b, unsigned index) {
 
 /// Columns 0 and 1 after the rows were rotated (by r to the left, or with 4 - r to the right) and every byte
 /// substituted.
-u64 shift_rows_and_substitute(u64 a, u64 b, const Table& box, unsigned direction) {
+u64 shift_rows_and_substitute(u64 a, u64 b, const ByteTable& box, unsigned direction) {
     u64 result = 0;
     for (unsigned column = 0; column < 2; ++column)
         for (unsigned row = 0; row < 4; ++row) {
@@ -68,7 +53,7 @@ u64 mix_columns(u64 columns, const std::array<u8, 4>& coefficients) {
         u8 sum = 0;
         for (unsigned k = 0; k < 4; ++k) {
             const u8 in = static_cast<u8>(columns >> 8 * (column + (row + k) % 4));
-            sum = static_cast<u8>(sum ^ multiply(in, coefficients[k]));
+            sum = static_cast<u8>(sum ^ multiply<field>(in, coefficients[k]));
         }
         result |= u64{sum} << 8 * at;
     }
