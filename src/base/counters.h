@@ -26,6 +26,7 @@ inline constexpr std::size_t counter_count = 0
 enum class CounterUnit : u8 {
     instructions,
     units,
+    templates,
     lookups,
     bytes,
     operations,

@@ -48,6 +48,7 @@ constexpr std::span<const NamedValue> values_of() {
 LISTED(Cpu, KILN_CPU_VALUES)
 LISTED(EngineKind, KILN_ENGINE_KIND_VALUES)
 LISTED(OptLevel, KILN_OPT_LEVEL_VALUES)
+LISTED(Translation, KILN_TRANSLATION_VALUES)
 LISTED(StatsFormat, KILN_STATS_FORMAT_VALUES)
 #undef LISTED
 #undef NAMED_VALUE

@@ -37,6 +37,9 @@ namespace option_types {
     VALUE(none, "run the IR as it was lifted")               \
     VALUE(tier0, "the passes that pay for interpreted code") \
     VALUE(full, "every pass")
+#define KILN_TRANSLATION_VALUES(VALUE)                                                                  \
+    VALUE(templates, "copy what was found for the shape of each instruction, unless passes are to run") \
+    VALUE(ir, "lift each unit into IR")
 #define KILN_STATS_FORMAT_VALUES(VALUE) \
     VALUE(off, "no report")             \
     VALUE(text, "for people")           \
@@ -47,6 +50,7 @@ enum class Cpu : u8 { KILN_CPU_VALUES(KILN_ENUMERATOR) };
 enum class EngineKind : u8 { KILN_ENGINE_KIND_VALUES(KILN_ENUMERATOR) };
 enum class OptLevel : u8 { KILN_OPT_LEVEL_VALUES(KILN_ENUMERATOR) };
 enum class StatsFormat : u8 { KILN_STATS_FORMAT_VALUES(KILN_ENUMERATOR) };
+enum class Translation : u8 { KILN_TRANSLATION_VALUES(KILN_ENUMERATOR) };
 #undef KILN_ENUMERATOR
 
 /// On or off; the bare option is on.
@@ -71,6 +75,7 @@ using option_types::Cpu;
 using option_types::EngineKind;
 using option_types::OptLevel;
 using option_types::StatsFormat;
+using option_types::Translation;
 
 enum class OptionId : u8 {
 #define OPTION(group, field, ...) field,

@@ -58,6 +58,9 @@ struct FaultSite {
 /// pc slot.
 class Unit {
   public:
+    /// A unit whose cells, sites and moves have no value yet.
+    static std::unique_ptr<Unit> make(std::size_t cells, std::size_t sites, std::size_t moves);
+    /// A unit with copies of these.
     static std::unique_ptr<Unit> make(std::span<const Code> cells, std::span<const FaultSite> sites,
                                       std::span<const FrameMove> moves);
     static void operator delete(void* memory) { ::operator delete(memory); }

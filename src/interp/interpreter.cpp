@@ -13,11 +13,15 @@ abi::ExitReason run(const Code* entry, abi::Context& context) {
     return reason;
 }
 
+std::unique_ptr<Unit> Unit::make(std::size_t cells, std::size_t sites, std::size_t moves) {
+    void* const memory = ::operator new(sizeof(Unit) + cells * sizeof(Code) + sites * sizeof(FaultSite) +
+                                        moves * sizeof(FrameMove));
+    return std::unique_ptr<Unit>(new (memory) Unit(cells, sites, moves));
+}
+
 std::unique_ptr<Unit> Unit::make(std::span<const Code> cells, std::span<const FaultSite> sites,
                                  std::span<const FrameMove> moves) {
-    void* const memory =
-        ::operator new(sizeof(Unit) + cells.size_bytes() + sites.size_bytes() + moves.size_bytes());
-    std::unique_ptr<Unit> unit(new (memory) Unit(cells.size(), sites.size(), moves.size()));
+    std::unique_ptr<Unit> unit = make(cells.size(), sites.size(), moves.size());
     std::uninitialized_copy(cells.begin(), cells.end(), unit->cells().begin());
     std::uninitialized_copy(sites.begin(), sites.end(), unit->sites().begin());
     std::uninitialized_copy(moves.begin(), moves.end(), unit->moves().begin());

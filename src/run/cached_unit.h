@@ -13,7 +13,7 @@ struct CachedUnit {
     u64 pc = 0;
     std::unique_ptr<TierCode> code;
     std::vector<abi::CodeRange> ranges;
-    u64 hash = 0;       ///< of the guest bytes it was made from
+    u64 hash = 0;       ///< of the guest bytes it was made from, if they can be written without a system call
     bool warm = false;  ///< lifted as LiftOptions say, and may be linked; else a basic block, always entered
                         ///< by Engine::enter()
     u32 entries = 0;    ///< while cold: how often it was entered

@@ -42,7 +42,8 @@ void make_unique(std::vector<CachedUnit*>& units) {
 
 }  // namespace
 
-void CodePages::add(CachedUnit& unit) {
+bool CodePages::add(CachedUnit& unit) {
+    bool changeable = false;
     for_pages_of(unit, [&](u64 number) {
         Page& page = pages_[number];
         if (page.units.empty()) {
@@ -52,7 +53,9 @@ void CodePages::add(CachedUnit& unit) {
         }
         if (page.units.empty() || page.units.back() != &unit) page.units.push_back(&unit);
         page.hash.reset();
+        changeable |= page.changeable;
     });
+    return changeable;
 }
 
 void CodePages::remove(const CachedUnit& unit) {

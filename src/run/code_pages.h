@@ -19,7 +19,8 @@ class CodePages {
   public:
     explicit CodePages(const mem::AddressSpace& space) : space_(space) {}
 
-    void add(CachedUnit& unit);
+    /// Whether the unit's guest bytes can be written without a system call.
+    bool add(CachedUnit& unit);
     void remove(const CachedUnit& unit);
     void clear() { pages_.clear(); }
 

@@ -14,17 +14,28 @@ const CodeSnapshot::Piece* CodeSnapshot::piece_at(GuestAddr address) const {
     return nullptr;
 }
 
+std::span<const u8> CodeSnapshot::fetchable(GuestAddr pc) {
+    if (pc - fetchable_begin_ >= fetchable_.size()) {
+        fetchable_begin_ = pc;
+        fetchable_ = space_.fetch(pc);
+    }
+    return fetchable_.subspan(pc - fetchable_begin_);
+}
+
 std::span<const u8> CodeSnapshot::fetch(GuestAddr pc) {
     const Piece* piece = piece_at(pc);
     while (piece == nullptr) {
-        const std::span<const u8> there = space_.fetch(pc);
+        const std::span<const u8> there = fetchable(pc);
         if (there.empty()) return {};
         if (used_ == pieces_.size()) pieces_.push_back(std::make_unique<Piece>());
         Piece& fresh = *pieces_[used_];
         const std::size_t wanted = std::min(there.size(), piece_bytes);
         fresh.begin = pc;
         fresh.size = wanted - abi::guest_copy(fresh.bytes, there.data(), wanted);
-        if (fresh.size == 0) continue;  // it went away meanwhile: what is there now?
+        if (fresh.size == 0) {  // it went away meanwhile: what is there now?
+            fetchable_ = {};
+            continue;
+        }
         ++used_;
         piece = &fresh;
     }

@@ -17,8 +17,13 @@ class CodeSnapshot final : public abi::CodeSource {
   public:
     explicit CodeSnapshot(mem::AddressSpace& space) : space_(space) {}
 
-    /// Forgets what was copied.
-    void clear() { used_ = 0; }
+    /// Forgets what was copied. Where code can be fetched is asked anew only when `version` is another than
+    /// the last time: the caller changes it when it hears that this may have changed.
+    void clear(u64 version) {
+        used_ = 0;
+        if (version != version_) fetchable_ = {};
+        version_ = version;
+    }
     std::span<const u8> fetch(GuestAddr pc) override;
     abi::FaultKind fetch_fault(GuestAddr pc) override;
 
@@ -37,11 +42,15 @@ class CodeSnapshot final : public abi::CodeSource {
         u8 bytes[piece_bytes];
     };
     const Piece* piece_at(GuestAddr address) const;
+    std::span<const u8> fetchable(GuestAddr pc);
 
     mem::AddressSpace& space_;
     std::vector<std::unique_ptr<Piece>> pieces_;  // those in use first; they do not move
     std::size_t used_ = 0;
     std::vector<u8> gathered_;
+    GuestAddr fetchable_begin_;
+    std::span<const u8> fetchable_;  // what can be fetched there; not read directly, it can go away
+    u64 version_ = 0;
 };
 
 }  // namespace kiln::run

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/counters.h"
-#include "run/exit_counts.h"
 
 namespace kiln::run {
 namespace {
@@ -39,15 +39,26 @@ Engine::Thread::Thread(Engine& engine, abi::Context& context)
     : engine_(engine),
       context_(context),
       jump_cache_(new abi::JumpCacheEntry[abi::jump_cache_entries]),
-      translator_(engine.tier_.new_translator()),
+      translator_(engine.tier_.new_translator(engine.frontend_)),
       code_(engine.space_),
       function_(engine.frontend_.env()) {}
 
 Engine::Thread::~Thread() {
     const std::lock_guard lock(engine_.mutex_);
     std::erase(engine_.threads_, this);
-    count(Counter::guest_instructions, context_.instructions() - settled_instructions_);
+    settle();
     context_.jump_cache = nullptr;
+}
+
+void Engine::Thread::settle() {
+    const u64 executed = context_.instructions();
+    count(Counter::guest_instructions, executed - std::exchange(settled_instructions_, executed));
+    count(Counter::unit_lookups, lookups_);
+    count(Counter::unit_misses, lookups_ - hits_);
+    count(Counter::unit_hits, hits_);
+    lookups_ = hits_ = 0;
+    for (std::size_t i = 0; i < exit_reason_count; ++i)
+        count_exits(abi::ExitReason(i), std::exchange(exits_[i], 0));
 }
 
 std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
@@ -69,11 +80,7 @@ void Engine::after_fork_in_child(Thread& survivor) {
 
 void Engine::settle_counts() {
     const std::lock_guard lock(mutex_);
-    for (Thread* thread : threads_) {
-        const u64 executed = thread->context_.instructions();
-        count(Counter::guest_instructions, executed - thread->settled_instructions_);
-        thread->settled_instructions_ = executed;
-    }
+    for (Thread* thread : threads_) thread->settle();
 }
 
 // ---- The run loop ----
@@ -87,7 +94,7 @@ abi::ExitReason Engine::run(Thread& thread) {
         const void* const entry = enter(thread, pc);
         abi::ExitReason reason = abi::ExitReason::fetch_fault;
         if (entry != nullptr) reason = tier_.run(entry, context);
-        count_exit(reason);
+        ++thread.exits_[static_cast<u8>(reason)];
         switch (reason) {
             case abi::ExitReason::lookup: continue;
             case abi::ExitReason::poll:
@@ -121,9 +128,9 @@ const void* Engine::enter(Thread& thread, u64 pc) {
     abi::Context& context = thread.context_;
     std::unique_lock lock(mutex_);
     catch_up(thread);
-    count(Counter::unit_lookups);
-    CachedUnit* unit = find(pc);
-    count(unit != nullptr ? Counter::unit_hits : Counter::unit_misses);
+    CachedUnit* unit = units_.find(pc);
+    ++thread.lookups_;
+    thread.hits_ += unit != nullptr;
     if (unit != nullptr && !unit->warm) ++unit->entries;
     const auto wanted = [&] {
         return unit == nullptr || (!unit->warm && unit->entries >= options_.warm_after);
@@ -133,15 +140,15 @@ const void* Engine::enter(Thread& thread, u64 pc) {
         const u64 invalidation = invalidation_;
         thread.parked_ = true;  // others need not wait for this thread to free units meanwhile
         lock.unlock();
-        std::unique_ptr<CachedUnit> made = make(thread, pc, warm);
+        std::unique_ptr<CachedUnit> made = make(thread, pc, warm, invalidation);
         if (made == nullptr) return nullptr;
         lock.lock();
         catch_up(thread);
-        unit = find(pc);
+        unit = units_.find(pc);
         // Another thread may have been faster, or the code may have changed meanwhile: then see once more.
         if (invalidation != invalidation_ || !wanted() || (unit != nullptr && !warm)) continue;
         if (unit != nullptr) retire(*unit);
-        unit = insert(std::move(made));
+        unit = insert(thread, std::move(made));
     }
     if (unit->warm) {
         // catch_up() has dropped a link site that belongs to an older generation.
@@ -154,59 +161,64 @@ const void* Engine::enter(Thread& thread, u64 pc) {
     return unit->code->entry();
 }
 
-std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm) {
+std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm, u64 invalidation) {
     abi::Lifted& lifted = thread.lifted_;
     abi::LiftOptions lift_options = options_.lift;
     lift_options.extend &= warm;
+    thread.code_.clear(invalidation);
+    std::unique_ptr<TierCode> code;
+    if (options_.templates && options_.opt == OptLevel::none) {
+        const CountedTime time(Counter::assemble_ns);
+        code = thread.translator_->assemble(GuestAddr(pc), thread.code_, lift_options, lifted);
+        if (code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
+    }
+    if (code == nullptr) code = translate(thread, pc, lift_options);
+    if (code == nullptr) return nullptr;
+    count(Counter::units_made);
+    auto unit = std::make_unique<CachedUnit>();
+    unit->pc = pc;
+    unit->code = std::move(code);
+    unit->warm = warm;
+    unit->ranges = lifted.ranges;
+    for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
+    count(Counter::code_bytes, unit->code->bytes());
+    return unit;
+}
+
+std::unique_ptr<TierCode> Engine::translate(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) {
+    abi::Lifted& lifted = thread.lifted_;
     {
         const CountedTime time(Counter::lift_ns);
-        thread.code_.clear();
         frontend_.lift(thread.function_, GuestAddr(pc), thread.code_, lift_options, lifted);
     }
     if (lifted.fetch_failed) {
         thread.context_.fault = lifted.fault;
         return nullptr;
     }
-    count(Counter::units_lifted);
     count(Counter::ir_instructions, thread.function_.value_count());
     count(Counter::lifted_instructions, lifted.instructions);
     {
         const CountedTime time(Counter::optimize_ns);
         optimize_(thread.function_);
     }
-    auto unit = std::make_unique<CachedUnit>();
-    {
-        const CountedTime time(Counter::flatten_ns);
-        auto code = thread.translator_->translate(thread.function_);
-        if (!code) {
-            std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
-                         static_cast<unsigned long long>(pc), code.error().message.c_str());
-            KILN_UNREACHABLE();
-        }
-        unit->code = std::move(*code);
+    const CountedTime time(Counter::flatten_ns);
+    auto code = thread.translator_->translate(thread.function_);
+    if (!code) {
+        std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
+                     static_cast<unsigned long long>(pc), code.error().message.c_str());
+        KILN_UNREACHABLE();
     }
-    unit->pc = pc;
-    unit->warm = warm;
-    unit->ranges = lifted.ranges;
-    for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
-    unit->hash = thread.code_.hash(unit->ranges);
-    count(Counter::code_bytes, unit->code->bytes());
-    return unit;
+    return std::move(*code);
 }
 
 // ---- The tables; all with the lock held ----
 
-CachedUnit* Engine::find(u64 pc) const {
-    const auto found = units_.find(pc);
-    return found == units_.end() ? nullptr : found->second.get();
-}
-
-CachedUnit* Engine::insert(std::unique_ptr<CachedUnit> made) {
+CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     if (bytes_ > options_.cache_bytes) flush();
     CachedUnit& unit = *made;
     bytes_ += unit.bytes();
-    units_[unit.pc] = std::move(made);
-    code_pages_.add(unit);
+    units_.insert(std::move(made));
+    if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
         for (const auto& predecessor : old->second) predecessor->code->forward(unit.code->entry());
     return &unit;
@@ -218,9 +230,7 @@ void Engine::retire(CachedUnit& unit) {
     // Those it replaced forward to it: they must find its successor by a lookup now.
     auto& predecessors = retired_[unit.pc];
     for (const auto& predecessor : predecessors) predecessor->code->forward(nullptr);
-    const auto self = units_.find(unit.pc);
-    predecessors.push_back(std::move(self->second));
-    units_.erase(self);
+    predecessors.push_back(units_.take(unit.pc));
 }
 
 void Engine::retire(const std::vector<CachedUnit*>& units) {
@@ -253,10 +263,9 @@ void Engine::flush() {
         unit->code->forward(nullptr);
         old_.emplace_back(ended, std::move(unit));
     };
-    for (auto& [pc, unit] : units_) bury(std::move(unit));
+    units_.take_all(bury);
     for (auto& [pc, list] : retired_)
         for (auto& unit : list) bury(std::move(unit));
-    units_.clear();
     retired_.clear();
     code_pages_.clear();
     bytes_ = 0;

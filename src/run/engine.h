@@ -19,13 +19,17 @@
 #include "run/cached_unit.h"
 #include "run/code_pages.h"
 #include "run/code_snapshot.h"
+#include "run/exit_counts.h"
 #include "run/tier.h"
+#include "run/unit_map.h"
 
 namespace kiln::run {
 
 struct EngineOptions {
     EngineKind kind = EngineKind::interp;
     OptLevel opt = OptLevel::none;
+    /// Whether units are put together without IR where the tier knows how to; without passes only.
+    bool templates = true;
     /// How warm units are lifted.
     abi::LiftOptions lift;
     /// Most code runs a few times only. A unit is first cold: a basic block, never linked; entered this
@@ -67,8 +71,8 @@ class Engine {
     /// In the child of a fork, after the lock of freeze() was let go: of all threads only `survivor` is left.
     void after_fork_in_child(Thread& survivor);
 
-    /// Adds the guest instructions executed since the last time to the counter; for threads that are outside
-    /// run() or the calling one.
+    /// Adds what threads have tallied since the last time (guest instructions, lookups, exits) to the
+    /// counters; for threads that are outside run() or the calling one.
     void settle_counts();
 
   private:
@@ -77,10 +81,12 @@ class Engine {
     const void* enter(Thread& thread, u64 pc);
     /// Notes that the thread is outside translated code; gives `reason` back.
     abi::ExitReason park(Thread& thread, abi::ExitReason reason);
-    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm);
+    /// Makes a unit; `invalidation` is what invalidation_ was before.
+    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm, u64 invalidation);
+    /// By way of IR; what make() does without templates.
+    std::unique_ptr<TierCode> translate(Thread& thread, u64 pc, const abi::LiftOptions& lift_options);
 
-    CachedUnit* find(u64 pc) const;
-    CachedUnit* insert(std::unique_ptr<CachedUnit> made);
+    CachedUnit* insert(Thread& thread, std::unique_ptr<CachedUnit> made);
     void retire(CachedUnit& unit);
     /// The same for each, because its guest code changed or went away.
     void retire(const std::vector<CachedUnit*>& units);
@@ -96,8 +102,8 @@ class Engine {
     const EngineOptions options_;
     const ir::SlotId pc_slot_;
 
-    std::mutex mutex_;                                                           // guards everything below
-    std::unordered_map<u64, std::unique_ptr<CachedUnit>> units_;                 // by pc
+    std::mutex mutex_;  // guards everything below
+    UnitMap units_;
     std::unordered_map<u64, std::vector<std::unique_ptr<CachedUnit>>> retired_;  // by pc
     CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
@@ -117,6 +123,7 @@ class Engine::Thread {
   private:
     friend class Engine;
     Thread(Engine& engine, abi::Context& context);
+    void settle();
 
     Engine& engine_;
     abi::Context& context_;
@@ -125,7 +132,10 @@ class Engine::Thread {
     CodeSnapshot code_;
     ir::Function function_;
     abi::Lifted lifted_;
+    // Tallies, since settle() last handed them over; instructions: until then.
     u64 settled_instructions_ = 0;
+    u64 lookups_ = 0, hits_ = 0;
+    u64 exits_[exit_reason_count] = {};
     // Under the engine's lock:
     u64 generation_ = 0;  // it knows nothing of older ones
     bool parked_ = true;  // outside run(): catches up before it enters a unit

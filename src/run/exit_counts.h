@@ -17,8 +17,8 @@ inline constexpr std::size_t exit_reason_count = 0
 inline constinit std::atomic<u64> exit_counts[exit_reason_count]{};
 
 /// Any thread.
-inline void count_exit(abi::ExitReason reason) {
-    exit_counts[static_cast<u8>(reason)].fetch_add(1, std::memory_order_relaxed);
+inline void count_exits(abi::ExitReason reason, u64 n) {
+    exit_counts[static_cast<u8>(reason)].fetch_add(n, std::memory_order_relaxed);
 }
 
 }  // namespace kiln::run

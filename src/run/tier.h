@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "abi/context.h"
+#include "abi/frontend.h"
 #include "ir/function.h"
 
 namespace kiln::run {
@@ -26,13 +27,18 @@ class Translator {
   public:
     virtual ~Translator() = default;
     virtual Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) = 0;
+    /// The unit at `pc`, made without IR, and in `lifted` what it covers. Null where the tier has no
+    /// such way: then it must be lifted and translated.
+    virtual std::unique_ptr<TierCode> assemble(GuestAddr pc, abi::CodeSource& code,
+                                               const abi::LiftOptions& options, abi::Lifted& lifted) = 0;
 };
 
 /// One tier. Any thread may call it.
 class Tier {
   public:
     virtual ~Tier() = default;
-    virtual std::unique_ptr<Translator> new_translator() const = 0;
+    /// For code of the guest that `frontend` lifts, which must outlive it.
+    virtual std::unique_ptr<Translator> new_translator(const abi::Frontend& frontend) const = 0;
     /// Runs code and everything linked from it until it leaves.
     virtual abi::ExitReason run(const void* entry, abi::Context& context) const = 0;
     /// Makes a direct exit (Context::link_site) go to `entry`.

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
+#include "interp/templates.h"
 #include "lift/riscv64/frontend.h"
 #include "opt/pipeline.h"
 
@@ -24,20 +25,27 @@ class InterpreterCode final : public TierCode {
 
 class InterpreterTranslator final : public Translator {
   public:
+    explicit InterpreterTranslator(const abi::Frontend& frontend) : assembler_(frontend, flattener_) {}
     Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
         auto unit = flattener_.flatten(f);
         if (!unit) return tl::unexpected(unit.error());
         return std::make_unique<InterpreterCode>(std::move(*unit));
     }
+    std::unique_ptr<TierCode> assemble(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions& options,
+                                       abi::Lifted& lifted) override {
+        auto unit = assembler_.assemble(pc, code, options, lifted);
+        return unit == nullptr ? nullptr : std::make_unique<InterpreterCode>(std::move(unit));
+    }
 
   private:
     interp::Flattener flattener_;
+    interp::Assembler assembler_;
 };
 
 class Interpreter final : public Tier {
   public:
-    std::unique_ptr<Translator> new_translator() const override {
-        return std::make_unique<InterpreterTranslator>();
+    std::unique_ptr<Translator> new_translator(const abi::Frontend& frontend) const override {
+        return std::make_unique<InterpreterTranslator>(frontend);
     }
     abi::ExitReason run(const void* entry, abi::Context& context) const override {
         return interp::run(static_cast<const interp::Code*>(entry), context);

@@ -109,7 +109,7 @@ std::vector<Engine> engines(const Options& options) {
         return engine;
     };
     if (options.self)
-        return {kiln_with("one by one", {"--max-unit=1", "--opt=none"}), kiln_with("default", {}),
+        return {kiln_with("one by one", {"--max-unit=1", "--translation=ir"}), kiln_with("default", {}),
                 kiln_with("full", {"--opt=full"})};
     return {{"qemu", words(options.qemu)}, kiln_with("kiln", {})};
 }

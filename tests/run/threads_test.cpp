@@ -272,10 +272,16 @@ class CountingTier final : public run::Tier {
             KILN_CHECK(unit.has_value());
             return std::make_unique<Code>(std::move(*unit));
         }
+        std::unique_ptr<run::TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
+                                                abi::Lifted&) override {
+            return nullptr;
+        }
     };
 
   public:
-    std::unique_ptr<run::Translator> new_translator() const override { return std::make_unique<Maker>(); }
+    std::unique_ptr<run::Translator> new_translator(const abi::Frontend&) const override {
+        return std::make_unique<Maker>();
+    }
     ExitReason run(const void* entry, abi::Context& context) const override {
         return interp::run(static_cast<const interp::Code*>(entry), context);
     }

@@ -210,12 +210,23 @@ class Guests(unittest.TestCase):
         stats = json.loads(file.read_text())
         self.assertEqual(stats["program"], str(self.guest))
         self.assertGreater(stats["guest_instructions"], 1000)
-        self.assertGreater(stats["units_lifted"], 10)
+        self.assertGreater(stats["units_made"], 10)
         self.assertEqual(stats["unit_lookups"], stats["unit_hits"] + stats["unit_misses"])
         self.assertEqual(stats["syscalls_by_name"]["exit_group"], 1)
         self.assertEqual(sum(stats["syscalls_by_name"].values()), stats["syscalls"])
         self.assertEqual(stats["exits_by_reason"]["syscall"], stats["syscalls"])
         self.assertGreater(stats["peak_memory_bytes"], 1 << 20)
+
+    def test_translation(self):
+        lifted = {}
+        for how in ("templates", "ir"):
+            done = run("--translation=" + how, "--stats=json", self.guest, "exit", 5)
+            self.assertEqual(done.returncode, 5)
+            stats = json.loads(done.stderr)
+            lifted[how] = stats["lifted_instructions"]
+            self.assertEqual(stats["assembled_instructions"] > 0, how == "templates")
+            self.assertEqual(stats["templates_learnt"] > 0, how == "templates")
+        self.assertLess(lifted["templates"], lifted["ir"] / 10)
 
     def test_stats_text(self):
         done = run("--stats", self.guest, "exit", 0)

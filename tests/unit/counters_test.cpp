@@ -52,7 +52,7 @@ class Stats : public testing::Test {
     void SetUp() override {
         debug::start_stats();
         run::exit_counts[static_cast<u8>(abi::ExitReason::poll)] = 0;
-        for (int i = 0; i < 3; i++) run::count_exit(abi::ExitReason::poll);
+        run::count_exits(abi::ExitReason::poll, 3);
         count(Counter::guest_instructions, 1'234'567);
     }
     std::string report(StatsFormat format) {

@@ -180,6 +180,7 @@ Decoded extract(const Encoding& row, u32 word) {
         .rs3 = read(fields.rs3, word),
         .rm = static_cast<u8>(fields.has_rm ? word >> 12 & 7 : 0),
         .aq_rl = static_cast<u8>(fields.has_aq_rl ? word >> 25 & 3 : 0),
+        .imm_chooses = fields.imm_chooses,
         .imm = read_immediate(fields, word),
         .raw = word,
     };

@@ -22,9 +22,10 @@ struct Decoded {
     u8 rs3 = 0;
     u8 rm = 0;     ///< rounding mode, 0 to 4 or 7 (dynamic); only where the encoding has the field
     u8 aq_rl = 0;  ///< bit 1: aq, bit 0: rl
-    i32 imm = 0;   ///< sign-extended and scaled: bytes for offsets, the finished value for lui and auipc,
-                   ///< the CSR number, fm:pred:succ of a fence, n of a may-be-operation, row of fli's table
-    u32 raw = 0;   ///< the word; for a compressed instruction its 16 bits
+    bool imm_chooses = false;  ///< imm is not a number but chooses what is done
+    i32 imm = 0;  ///< sign-extended and scaled: bytes for offsets, the finished value for lui and auipc,
+                  ///< the CSR number, fm:pred:succ of a fence, n of a may-be-operation, row of fli's table
+    u32 raw = 0;  ///< the word; for a compressed instruction its 16 bits
 
     bool operator==(const Decoded&) const = default;
 };

@@ -10,7 +10,7 @@
 
 namespace kiln::riscv64::detail {
 
-enum class Sign : u8 { unsigned_, signed_ };
+enum class Sign : u8 { unsigned_, signed_, choice_ };
 
 struct Format {
     Sign sign;
@@ -100,6 +100,7 @@ constexpr Encoding read_encoding(InstId id, InstId lift_as, std::string_view tex
     encoding.length = static_cast<u8>(count / 8);
     fields.rule = format.rule;
     fields.imm_implied = format.imm;
+    fields.imm_chooses = format.sign == Sign::choice_;
 
     ImmBits imm_bits(format.imm_bits);
     unsigned imm_top = 0;

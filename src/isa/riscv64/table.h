@@ -58,8 +58,9 @@ struct Fields {
     bool has_rm = false;     ///< bits 14 to 12 are a rounding mode
     bool has_aq_rl = false;  ///< bits 26 and 25 are aq and rl
     Rule rule = Rule::always;
-    u8 imm_sign_shift = 0;  ///< 32 minus the immediate's width if it is signed, else 0
-    i16 imm_implied = 0;    ///< immediate bits that the encoding implies
+    u8 imm_sign_shift = 0;     ///< 32 minus the immediate's width if it is signed, else 0
+    i16 imm_implied = 0;       ///< immediate bits that the encoding implies
+    bool imm_chooses = false;  ///< the immediate is no number
     u8 imm_pieces = 0;
     std::array<ImmPiece, 8> imm{};
 

@@ -29,10 +29,9 @@ using ir::ValueId;
 
 class Lifter : public ir::Builder {
   public:
-    /// Lifts into `f`, which is empty. `covered` is what the unit covers so far: jumps to it are not
-    /// followed.
-    Lifter(ir::Function& f, const abi::LiftOptions& options, const std::vector<abi::CodeRange>& covered)
-        : Builder(f), covered_(covered), extend_(options.extend) {
+    /// Lifts into `f`, which is empty. `extent` is what the unit covers so far and which jumps it follows.
+    Lifter(ir::Function& f, const abi::LiftOptions& options, abi::Extent& extent)
+        : Builder(f), extent_(extent), extend_(options.extend) {
         known_values_[0] = 0;
         at(f.add_block());
     }
@@ -92,6 +91,10 @@ class Lifter : public ir::Builder {
     void set_constant(unsigned number, u64 value) {
         if (number == 0) return;
         set_x(number, constant(value));
+        know(number, value);
+    }
+    /// Remembers that a register other than x0 holds a constant, until it is set again.
+    void know(unsigned number, u64 value) {
         known_ |= u32{1} << number;
         known_values_[number] = value;
     }
@@ -131,13 +134,10 @@ class Lifter : public ir::Builder {
     }
 
   private:
-    bool may_follow(GuestAddr target) const;
-
-    const std::vector<abi::CodeRange>& covered_;
+    abi::Extent& extent_;
     GuestAddr pc_, next_;
     bool extend_;
     bool ended_ = false;
-    u8 followed_ = 0;       // direct jumps
     u32 known_ = 0;         // bit n: known_values_[n] is what x<n> holds
     u64 known_values_[32];  // [0] is x0's
 };
