@@ -1,5 +1,6 @@
 #include "interp/templates.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "base/counters.h"
@@ -142,14 +143,12 @@ constexpr std::size_t hash(u64 key) { return (key * 0x9e37'79b9'7f4a'7c15) >> 32
 
 // ---- Learning ----
 
-Assembler::Assembler(const abi::Frontend& frontend, Flattener& flattener)
-    : frontend_(frontend),
-      flattener_(flattener),
-      pc_word_(static_cast<u16>((*frontend.env().layout)[frontend.env().layout->pc].offset / 8)),
-      entries_(512),
-      probe_(frontend.env()) {}
+Templates::Templates(const abi::Frontend& frontend, Flattener& flattener, const TemplateTable* stored)
+    : frontend_(frontend), flattener_(flattener), stored_(stored), entries_(1024), probe_(frontend.env()) {
+    templates_.reserve(entries_.size() / 2);
+}
 
-Template Assembler::learn(const abi::ShapedInstruction& instruction, bool extend) {
+Template Templates::learn(const abi::ShapedInstruction& instruction, bool extend) {
     Template result;
     std::optional<Sample> samples[2];
     u64 next[2];
@@ -197,7 +196,7 @@ Template Assembler::learn(const abi::ShapedInstruction& instruction, bool extend
     return result;
 }
 
-u32 Assembler::find(const abi::ShapedInstruction& instruction, bool extend) {
+u32 Templates::find(const abi::ShapedInstruction& instruction, bool extend) {
     const u64 key = instruction.shape << 1 | u64{extend};
     for (std::size_t i = hash(key);; ++i) {
         Entry& entry = entries_[i & (entries_.size() - 1)];
@@ -206,13 +205,39 @@ u32 Assembler::find(const abi::ShapedInstruction& instruction, bool extend) {
         if (entry.key != 0) continue;
         const auto number = static_cast<u32>(templates_.size());
         entry = {key, number};
-        templates_.push_back(learn(instruction, extend));
+        if (stored_ == nullptr || !load(key)) templates_.push_back(learn(instruction, extend));
         if (templates_.size() > entries_.size() / 2) grow();
         return number;
     }
 }
 
-void Assembler::grow() {
+/// Adds the stored template of `key`; false if there is none.
+bool Templates::load(u64 key) {
+    const auto row = std::ranges::lower_bound(stored_->rows, key, {}, &StoredTemplate::key);
+    if (row == stored_->rows.end() || row->key != key) return false;
+    Template& made = templates_.emplace_back(row->made);
+    for (const StoredCell& stored : stored_->cells.subspan(made.first_cell, made.cell_count)) {
+        if (stored.handler >= handlers_.size()) handlers_.resize(stored.handler + 64u);
+        Handler& handler = handlers_[stored.handler];
+        if (handler == nullptr) handler = stored_->handler(stored.handler);
+        cells_.push_back(stored.cell);
+        cells_.back().code.run = handler;
+    }
+    const auto sites = stored_->sites.subspan(made.first_site, made.site_count);
+    sites_.insert(sites_.end(), sites.begin(), sites.end());
+    made.first_cell = static_cast<u32>(cells_.size() - made.cell_count);
+    made.first_site = static_cast<u32>(sites_.size() - made.site_count);
+    return true;
+}
+
+std::vector<std::pair<u64, u32>> Templates::keys() const {
+    std::vector<std::pair<u64, u32>> all;
+    for (const Entry& entry : entries_)
+        if (entry.key != 0) all.emplace_back(entry.key, entry.number);
+    return all;
+}
+
+void Templates::grow() {
     std::vector<Entry> old(2 * entries_.size());
     old.swap(entries_);
     for (const Entry& entry : old) {
@@ -264,6 +289,11 @@ class Reader {
 
 }  // namespace
 
+Assembler::Assembler(const abi::Frontend& frontend, Flattener& flattener, const TemplateTable* stored)
+    : frontend_(frontend),
+      pc_word_(static_cast<u16>((*frontend.env().layout)[frontend.env().layout->pc].offset / 8)),
+      templates_(frontend, flattener, stored) {}
+
 /// Reads the instructions of the unit; false if it cannot be made here.
 bool Assembler::scan(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions& options,
                      abi::Extent& extent) {
@@ -280,7 +310,7 @@ bool Assembler::scan(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions
             break;
         }
         extent.cover(next_, step.instruction.length);
-        step.made_from = find(step.instruction, false);
+        step.made_from = templates_.find(step.instruction, false);
         if (options.extend && templates_[step.made_from].ends) step.made_from = follow(step, extent);
         const Template& from = templates_[step.made_from];
         if (!from.exists) return false;
@@ -297,19 +327,18 @@ bool Assembler::scan(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions
 /// The template of an instruction that would end a basic block, in a unit that may go on.
 u32 Assembler::follow(Step& step, const abi::Extent& extent) {
     frontend_.resolve_jump(step.instruction, known_);
-    const u32 extended = find(step.instruction, true);
+    const u32 extended = templates_.find(step.instruction, true);
     const Template& from = templates_[extended];
     const u64 next = from.next_base + Operands(step.instruction, step.pc, 0).value(from.next);
     if (!from.follows || extent.may_follow(GuestAddr(next))) return extended;
-    return find(step.instruction, false);
+    return templates_.find(step.instruction, false);
 }
 
 /// Keeps track of the words that hold constants.
 void Assembler::note_constants(const Step& step) {
     const Template& from = templates_[step.made_from];
     const Operands operands(step.instruction, step.pc, 0);
-    for (u32 i = from.first_cell; i < from.first_cell + from.cell_count; ++i) {
-        const TemplateCell& cell = cells_[i];
+    for (const TemplateCell& cell : templates_.cells(from)) {
         const auto word = static_cast<u16>(cell.code.dst + operands.word(cell.dst));
         if (cell.code.run == constant_handler())
             known_.set(word, cell.code.imm + operands.value(cell.imm));
@@ -334,26 +363,26 @@ std::unique_ptr<Unit> Assembler::assemble(GuestAddr pc, abi::CodeSource& code,
         const Operands operands(step.instruction, step.pc, position);
         const Template& made_from = templates_[step.made_from];
         Code* const first = cell;
-        const TemplateCell* from = cells_.data() + made_from.first_cell;
-        for (unsigned i = 0; i < made_from.cell_count; ++i, ++from, ++cell) {
-            const Code& code_of = from->code;
+        for (const TemplateCell& from : templates_.cells(made_from)) {
+            const Code& code_of = from.code;
             cell->run = code_of.run;
-            cell->dst = static_cast<u16>(code_of.dst + operands.word(from->dst));
-            cell->a = static_cast<u16>(code_of.a + operands.word(from->a));
-            cell->b = static_cast<u16>(code_of.b + operands.word(from->b));
-            cell->c = static_cast<u16>(code_of.c + operands.word(from->c));
-            cell->imm = code_of.imm + operands.value(from->imm);
-            switch (from->reference) {
+            cell->dst = static_cast<u16>(code_of.dst + operands.word(from.dst));
+            cell->a = static_cast<u16>(code_of.a + operands.word(from.a));
+            cell->b = static_cast<u16>(code_of.b + operands.word(from.b));
+            cell->c = static_cast<u16>(code_of.c + operands.word(from.c));
+            cell->imm = code_of.imm + operands.value(from.imm);
+            switch (from.reference) {
                 case Reference::none: cell->imm2 = 0; break;
                 case Reference::site: cell->imm2 = reinterpret_cast<u64>(site + code_of.imm2); break;
                 case Reference::cell: cell->imm2 = reinterpret_cast<u64>(first + code_of.imm2); break;
             }
+            ++cell;
         }
-        const FaultSite* const site_from = sites_.data() + made_from.first_site;
-        for (unsigned i = 0; i < made_from.site_count; ++i, ++site) {
-            *site = site_from[i];
+        for (const FaultSite& from : templates_.sites(made_from)) {
+            *site = from;
             site->pc = step.pc.raw;
             site->retired = static_cast<u16>(position);
+            ++site;
         }
     }
     if (!ended_)

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "abi/frontend.h"
@@ -47,11 +49,71 @@ struct Template {
     u64 next_base = 0;
 };
 
-/// Puts units together from templates, and learns these as it meets them. One thread at a time.
+/// A template and a cell as they are stored in the program: without the addresses of handlers, which would
+/// have to be relocated at each start.
+struct StoredTemplate {
+    u64 key;  ///< of Templates; ascending
+    Template made;
+};
+struct StoredCell {
+    u16 handler;
+    TemplateCell cell;
+};
+/// Templates found out when Kiln was built (tools/make_templates).
+struct TemplateTable {
+    std::span<const StoredTemplate> rows;
+    std::span<const StoredCell> cells;
+    std::span<const FaultSite> sites;
+    Handler (*handler)(u16 number);
+};
+/// Those of the shapes that most riscv64 programs have.
+extern const TemplateTable riscv64_templates;
+
+/// The templates known so far. What is not stored is learnt when it is first asked for. One thread at a time.
+class Templates {
+  public:
+    /// All stay the caller's and must outlive it; `stored` may be null.
+    Templates(const abi::Frontend& frontend, Flattener& flattener, const TemplateTable* stored);
+
+    /// The number of the template of an instruction as it is where LiftOptions::extend is as given.
+    u32 find(const abi::ShapedInstruction& instruction, bool extend);
+    const Template& operator[](u32 number) const { return templates_[number]; }
+    std::span<const TemplateCell> cells(const Template& of) const {
+        return std::span(cells_).subspan(of.first_cell, of.cell_count);
+    }
+    /// With pc and position 0; none moves anything.
+    std::span<const FaultSite> sites(const Template& of) const {
+        return std::span(sites_).subspan(of.first_site, of.site_count);
+    }
+    /// What each template is found by, with its number.
+    std::vector<std::pair<u64, u32>> keys() const;
+
+  private:
+    struct Entry {
+        u64 key = 0;  // 0: free
+        u32 number = 0;
+    };
+
+    Template learn(const abi::ShapedInstruction& instruction, bool extend);
+    bool load(u64 key);
+    void grow();
+
+    const abi::Frontend& frontend_;
+    Flattener& flattener_;
+    const TemplateTable* const stored_;
+    std::vector<Entry> entries_;  // open addressing; a power of two of them
+    std::vector<Template> templates_;
+    std::vector<TemplateCell> cells_;
+    std::vector<FaultSite> sites_;
+    std::vector<Handler> handlers_;  // by their numbers in stored_; null: not asked for yet
+    ir::Function probe_;
+};
+
+/// Puts units together from templates. One thread at a time.
 class Assembler {
   public:
-    /// Both stay the caller's and must outlive it.
-    Assembler(const abi::Frontend& frontend, Flattener& flattener);
+    /// As for Templates.
+    Assembler(const abi::Frontend& frontend, Flattener& flattener, const TemplateTable* stored);
 
     /// What Flattener::flatten() would make of Frontend::lift() (but that constants are not carried from one
     /// instruction to the next), and in `lifted` what it covers. Null when it must be made that way: some
@@ -62,30 +124,18 @@ class Assembler {
   private:
     /// An instruction of the unit under way.
     struct Step {
-        u32 made_from;  // in templates_
+        u32 made_from;  // the template's number
         GuestAddr pc;
         abi::ShapedInstruction instruction;
     };
-    struct Entry {
-        u64 key = 0;  // 0: free
-        u32 number = 0;
-    };
 
-    u32 find(const abi::ShapedInstruction& instruction, bool extend);
-    Template learn(const abi::ShapedInstruction& instruction, bool extend);
-    void grow();
     bool scan(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions& options, abi::Extent& extent);
     u32 follow(Step& step, const abi::Extent& extent);
     void note_constants(const Step& step);
 
     const abi::Frontend& frontend_;
-    Flattener& flattener_;
     const u16 pc_word_;
-    std::vector<Entry> entries_;  // open addressing; a power of two of them
-    std::vector<Template> templates_;
-    std::vector<TemplateCell> cells_;
-    std::vector<FaultSite> sites_;  // with pc and position 0; none moves anything
-    ir::Function probe_;
+    Templates templates_;
     // The unit under way.
     std::vector<Step> steps_;
     std::size_t cell_count_ = 0, site_count_ = 0;

@@ -23,9 +23,15 @@ class InterpreterCode final : public TierCode {
     std::unique_ptr<interp::Unit> unit_;
 };
 
+/// Templates for a guest, found out when Kiln was built; null where there are none.
+const interp::TemplateTable* stored_templates(const abi::Frontend& frontend) {
+    return &frontend == &riscv64::frontend() ? &interp::riscv64_templates : nullptr;
+}
+
 class InterpreterTranslator final : public Translator {
   public:
-    explicit InterpreterTranslator(const abi::Frontend& frontend) : assembler_(frontend, flattener_) {}
+    explicit InterpreterTranslator(const abi::Frontend& frontend)
+        : assembler_(frontend, flattener_, stored_templates(frontend)) {}
     Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
         auto unit = flattener_.flatten(f);
         if (!unit) return tl::unexpected(unit.error());

@@ -70,7 +70,8 @@ std::string text_of(const abi::Lifted& lifted) {
     return text;
 }
 
-class Templates : public testing::Test {
+/// With and without what is stored in the program.
+class Templates : public testing::TestWithParam<const interp::TemplateTable*> {
   protected:
     /// The unit both ways; what they say of it is equal. False if there is no template for it.
     bool same_both_ways(GuestAddr pc, const std::vector<u8>& bytes, const abi::LiftOptions& options) {
@@ -114,11 +115,11 @@ class Templates : public testing::Test {
 
     std::mt19937_64 random_{1};
     interp::Flattener flattener_;
-    interp::Assembler assembler_{riscv64::frontend(), flattener_};
+    interp::Assembler assembler_{riscv64::frontend(), flattener_, GetParam()};
     ir::Function function_{riscv64::frontend().env()};
 };
 
-TEST_F(Templates, EveryInstructionAlone) {
+TEST_P(Templates, EveryInstructionAlone) {
     std::set<std::string_view> without;
     for (const riscv64::InstInfo& row : riscv64::all_instructions()) {
         for (unsigned n = 0; n < 300; ++n) {
@@ -138,7 +139,7 @@ TEST_F(Templates, EveryInstructionAlone) {
     EXPECT_EQ(fmt::format("{}", fmt::join(without, " ")), "bclri binvi bseti csrrci csrrsi csrrwi");
 }
 
-TEST_F(Templates, RandomUnits) {
+TEST_P(Templates, RandomUnits) {
     constexpr unsigned length = 30;
     const auto rows = riscv64::all_instructions();
     unsigned made = 0, longest = 0;
@@ -177,12 +178,15 @@ TEST_F(Templates, RandomUnits) {
     EXPECT_GT(longest, 20u);
 }
 
-TEST_F(Templates, NothingToFetch) {
+TEST_P(Templates, NothingToFetch) {
     MemoryCode code(GuestAddr(0x1000), {0x13});
     abi::Lifted lifted;
     EXPECT_EQ(assembler_.assemble(GuestAddr(0x2000), code, {}, lifted), nullptr);
     EXPECT_EQ(assembler_.assemble(GuestAddr(0x1000), code, {}, lifted), nullptr) << "cut short";
 }
+
+INSTANTIATE_TEST_SUITE_P(Learnt, Templates, testing::Values(nullptr));
+INSTANTIATE_TEST_SUITE_P(Stored, Templates, testing::Values(&interp::riscv64_templates));
 
 }  // namespace
 }  // namespace kiln::test
