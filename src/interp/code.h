@@ -14,6 +14,7 @@
 #include <span>
 
 #include "abi/context.h"
+#include "interp/unit_memory.h"
 
 namespace kiln::interp {
 
@@ -63,7 +64,7 @@ class Unit {
     /// A unit with copies of these.
     static std::unique_ptr<Unit> make(std::span<const Code> cells, std::span<const FaultSite> sites,
                                       std::span<const FrameMove> moves);
-    static void operator delete(void* memory) { ::operator delete(memory); }
+    static void operator delete(void* memory) { give_unit_memory(memory); }
 
     std::span<Code> cells() { return {reinterpret_cast<Code*>(this + 1), cell_count_}; }
     std::span<FaultSite> sites() {

@@ -14,8 +14,8 @@ abi::ExitReason run(const Code* entry, abi::Context& context) {
 }
 
 std::unique_ptr<Unit> Unit::make(std::size_t cells, std::size_t sites, std::size_t moves) {
-    void* const memory = ::operator new(sizeof(Unit) + cells * sizeof(Code) + sites * sizeof(FaultSite) +
-                                        moves * sizeof(FrameMove));
+    void* const memory = take_unit_memory(sizeof(Unit) + cells * sizeof(Code) + sites * sizeof(FaultSite) +
+                                          moves * sizeof(FrameMove));
     return std::unique_ptr<Unit>(new (memory) Unit(cells, sites, moves));
 }
 

@@ -1,6 +1,7 @@
 #include "interp/templates.h"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 
 #include "base/counters.h"
@@ -292,7 +293,30 @@ class Reader {
 Assembler::Assembler(const abi::Frontend& frontend, Flattener& flattener, const TemplateTable* stored)
     : frontend_(frontend),
       pc_word_(static_cast<u16>((*frontend.env().layout)[frontend.env().layout->pc].offset / 8)),
-      templates_(frontend, flattener, stored) {}
+      templates_(frontend, flattener, stored),
+      recent_(std::size_t{1} << recent_bits) {}
+
+/// Fills in the instruction at the start of `code` and its template in a basic block; false if it is cut short.
+bool Assembler::take_apart(std::span<const u8> code, Step& step) {
+    u32 word = 0;
+    if (code.size() < sizeof word) {
+        if (!frontend_.take_apart(code, step.instruction)) return false;
+        step.made_from = templates_.find(step.instruction, false);
+        return true;
+    }
+    std::memcpy(&word, code.data(), sizeof word);
+    Recent& recent = recent_[word * 0x9e37'0000u >> (32 - recent_bits)];
+    if ((word & recent.mask) != recent.word) {
+        frontend_.take_apart(code, recent.instruction);
+        recent.made_from = templates_.find(recent.instruction, false);
+        recent.mask =
+            recent.instruction.length < sizeof word ? (u32{1} << 8 * recent.instruction.length) - 1 : ~u32{0};
+        recent.word = word & recent.mask;
+    }
+    step.instruction = recent.instruction;
+    step.made_from = recent.made_from;
+    return true;
+}
 
 /// Reads the instructions of the unit; false if it cannot be made here.
 bool Assembler::scan(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions& options,
@@ -305,12 +329,11 @@ bool Assembler::scan(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions
     do {
         Step& step = steps_.emplace_back();
         step.pc = next_;
-        if (!frontend_.take_apart(reader.at(next_), step.instruction)) {
+        if (!take_apart(reader.at(next_), step)) {
             steps_.pop_back();
             break;
         }
         extent.cover(next_, step.instruction.length);
-        step.made_from = templates_.find(step.instruction, false);
         if (options.extend && templates_[step.made_from].ends) step.made_from = follow(step, extent);
         const Template& from = templates_[step.made_from];
         if (!from.exists) return false;

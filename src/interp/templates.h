@@ -129,6 +129,17 @@ class Assembler {
         abi::ShapedInstruction instruction;
     };
 
+    /// An instruction met lately, found again by its bytes: most come again, if only because units are made
+    /// once cold and once warm.
+    struct Recent {
+        u32 word = 1;
+        u32 mask = 0;  ///< the bytes of the instruction; 0 (which matches nothing): none
+        u32 made_from = 0;
+        abi::ShapedInstruction instruction;
+    };
+    static constexpr unsigned recent_bits = 9;
+
+    bool take_apart(std::span<const u8> code, Step& step);
     bool scan(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions& options, abi::Extent& extent);
     u32 follow(Step& step, const abi::Extent& extent);
     void note_constants(const Step& step);
@@ -136,6 +147,7 @@ class Assembler {
     const abi::Frontend& frontend_;
     const u16 pc_word_;
     Templates templates_;
+    std::vector<Recent> recent_;  // by a hash of the first two bytes
     // The unit under way.
     std::vector<Step> steps_;
     std::size_t cell_count_ = 0, site_count_ = 0;

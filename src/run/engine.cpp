@@ -179,7 +179,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm, u64 
     unit->pc = pc;
     unit->code = std::move(code);
     unit->warm = warm;
-    unit->ranges = lifted.ranges;
+    unit->ranges = std::move(lifted.ranges);
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     count(Counter::code_bytes, unit->code->bytes());
     return unit;

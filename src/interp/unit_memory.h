@@ -1,0 +1,15 @@
+// Memory for units (code.h). They are many and small, and most are freed together, when the engine flushes: so
+// they are cut from chunks, and a chunk goes back to the host with its last unit. Chunks have their pages from
+// the start, because a fault for each costs more than clearing those that stay unused.
+#pragma once
+
+#include <cstddef>
+
+namespace kiln::interp {
+
+/// `bytes` of memory without a value, aligned for any member of a unit. Any thread; never null.
+void* take_unit_memory(std::size_t bytes);
+/// Takes back what take_unit_memory() gave. Any thread.
+void give_unit_memory(void* memory);
+
+}  // namespace kiln::interp
