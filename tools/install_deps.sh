@@ -26,6 +26,7 @@ test_packages='
     g++-riscv64-linux-gnu
     gcc-12
     gcc-riscv64-linux-gnu
+    gdb-multiarch
     libc6-dev-riscv64-cross
     libclang-rt-19-dev
     libgmock-dev

@@ -51,6 +51,7 @@ inline constexpr std::size_t jump_cache_entries = 4096;
 constexpr std::size_t jump_cache_index(u64 pc) { return (pc >> 1) % jump_cache_entries; }
 
 struct Context;
+struct Watch;
 
 enum class MmuAccess : u8 { read, write };
 /// The soft MMU: the host address of guest virtual address `address`, good to the end of its page of
@@ -86,6 +87,8 @@ struct Context {
     /// Guest instructions executed before `budget` was last filled up.
     u64 retired = 0;
     i64 budget_filled = 0;
+    /// The data a debugger watches (abi/watch.h); looked at by units that were made for it only.
+    Watch* watch = nullptr;
 
     /// Guest instructions executed so far.
     u64 instructions() const { return retired + static_cast<u64>(budget_filled - budget); }

@@ -1,6 +1,7 @@
 // The interface between a guest's lifter and whoever wants units: neither knows the other.
 #pragma once
 
+#include <algorithm>
 #include <bitset>
 #include <optional>
 #include <span>
@@ -32,6 +33,13 @@ struct LiftOptions {
     u32 max_instructions = 64;
     /// Whether lifting goes on past a conditional branch (at its fall-through) and through direct jumps.
     bool extend = true;
+    /// Addresses, ascending, that no unit runs across: one may only begin there (a debugger's breakpoints).
+    /// Null: none.
+    const std::vector<GuestAddr>* stops = nullptr;
+
+    bool stops_at(GuestAddr pc) const {
+        return stops != nullptr && std::binary_search(stops->begin(), stops->end(), pc);
+    }
 };
 
 struct Lifted {

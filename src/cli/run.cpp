@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "base/options.h"
 #include "cli/command.h"
 #include "cli/help.h"
+#include "debug/gdb_server.h"
 #include "debug/stats.h"
 #include "linux/guest.h"
 #include "linux/process.h"
@@ -63,12 +65,8 @@ std::vector<std::string> guest_environment(const Options& options, Dialect diale
 user::RunRequest request_for(const Personality& who, const Options& options, Words words) {
     user::RunRequest request;
     request.program = words[0];
-    request.program_file =
-        options.program_file ? static_cast<int>(*options.program_file) : opened_by_kernel();
+    request.program_file = opened_by_kernel();
     request.started_by_binfmt = who.caller != Caller::person;
-    request.exec_name = options.exec_name.value_or(request.program);
-    if (const u64 name = getauxval(AT_EXECFN); request.started_by_binfmt && name != 0)
-        request.exec_name = reinterpret_cast<const char*>(name);
     request.args.assign(words.begin(), words.end());
     if (who.caller == Caller::binfmt_with_argv0 && words.size() > 1) request.args.erase(request.args.begin());
     if (options.argv0) request.args[0] = *options.argv0;
@@ -119,7 +117,6 @@ int run(const Personality& who, Words words) {
     if (options.help.asked) return print(who.dialect == Dialect::qemu ? qemu_help(who) : run_help());
     if (options.version.asked) return print(version_line(who));
     if (options.list_values) return print(values_help(*options.list_values));
-    if (options.gdb) return complain(who, "--gdb: debugging with GDB is not there yet", 1);
     words = words.subspan(*used);
     if (words.empty()) return complain(who, "no program to run; --help explains", usage_status(who));
     LogItems items = options.log;
@@ -132,6 +129,13 @@ int run(const Personality& who, Words words) {
         debug::start_stats();
         report_options = &options;
         request.at_exit = report;
+    }
+    std::unique_ptr<debug::GdbServer> debugger;
+    if (options.gdb) {
+        auto listening = debug::GdbServer::listen(*options.gdb);
+        if (!listening) return complain(who, listening.error().message, 1);
+        debugger = std::move(*listening);
+        request.debugger = debugger.get();
     }
     std::optional<user::StartFailure> failure;
     const int status = user::run_program(request, failure);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/counters.h"
+#include "linux/debuggee.h"
 #include "linux/guest_memory.h"
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
@@ -79,6 +80,7 @@ void* thread_main(void* argument) {
         Thread::set_current(&thread);
         thread.mask = start.parent.mask;
         begin_life(thread, start.request);
+        if (start.parent.debugged != nullptr) process.debugged->enter(thread);
         if (start.request.flags & CLONE_PARENT_SETTID)
             store(thread, start.request.parent_tid.raw, static_cast<u32>(thread.tid));
         start.tid = thread.tid;
@@ -86,6 +88,7 @@ void* thread_main(void* argument) {
         // From here on `start` is gone.
         apply_mask(thread);
         run_thread(thread);
+        if (thread.debugged != nullptr) process.debugged->leave(thread);
         SignalMask all{~u64{0}};
         host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, reinterpret_cast<u64>(&all), 0, sizeof all);
         Thread::set_current(nullptr);
@@ -150,12 +153,15 @@ i64 fork_process(Thread& parent, const Request& request) {
         auto signals = parent.signals->freeze();
         auto robust = process.robust_lists.freeze();
         std::scoped_lock limits(process.limits_mutex);
+        std::unique_lock<std::mutex> debugged;
+        if (process.debugged != nullptr) debugged = process.debugged->freeze();
         SignalsBlocked blocked;
         child = ::fork();
     }
     if (child < 0) return -errno;
     if (child > 0) {
         announce_child(parent, request, child);
+        if (parent.debugged != nullptr) process.debugged->after_fork_in_parent(parent, child);
         return child;
     }
     Thread& thread = parent;
@@ -168,6 +174,7 @@ i64 fork_process(Thread& parent, const Request& request) {
     if (request.flags & CLONE_SETTLS) process.arch.set_tls(thread.context, request.tls);
     if (request.flags & CLONE_CLEAR_SIGHAND) clear_handlers(*thread.signals);
     begin_life(thread, request);
+    if (process.debugged != nullptr) process.debugged->after_fork_in_child(thread);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "linux/debuggee.h"
 #include "linux/exec.h"
 #include "linux/guest_memory.h"
 #include "linux/host_view.h"
@@ -31,9 +32,8 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     if (!memory) return give_up(memory.error());
     const u64 stack_bytes =
         request.stack_bytes ? request.stack_bytes : stack_bytes_for(limits.get(RLIMIT_STACK).rlim_cur);
-    LoadRequest load{request.program,   request.exec_name,   request.program_file,
-                     request.args,      request.environment, sysroot,
-                     arch.elf_target(), stack_bytes,         request.seed};
+    LoadRequest load{request.program, request.program_file, request.args, request.environment,
+                     sysroot,         arch.elf_target(),    stack_bytes,  request.seed};
     auto program = load_program(**memory, load);
     if (!program) return give_up(program.error());
     if (request.program_file >= 0) ::close(request.program_file);
@@ -58,6 +58,13 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     process.threads = 1;
     count(Counter::guest_threads);
     Thread::set_current(thread.get());
+    std::optional<DebuggedProcess> debuggee;
+    if (request.debugger != nullptr) {
+        process.signals.capture_all();
+        process.debugged = &debuggee.emplace(process);
+        debuggee->enter(*thread);
+        if (auto started = request.debugger->start(*debuggee); !started) return give_up(started.error());
+    }
     process.signals.inherit(process.memory.base() != 0);  // robust_list.h says why
     set_mask(*thread, inherited);
     run_thread(*thread);
@@ -67,6 +74,7 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
         process.threads = 1;
         end_process(*thread, status);
     }
+    if (thread->debugged != nullptr) debuggee->leave(*thread);
     // Others go on: the process lives, and this thread's status becomes the process's, until the last one
     // ends.
     SignalMask all{~u64{0}};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "linux/arch.h"
+#include "run/debuggee.h"
 #include "run/engine.h"
 
 namespace kiln::user {
@@ -15,9 +16,7 @@ namespace kiln::user {
 struct RunRequest {
     /// The guest program: a path looked up in the sysroot first when absolute.
     std::string program;
-    /// What execve(2) was called with: the program, or a script that it interprets.
-    std::string exec_name;
-    /// Its file if it is open already (binfmt_misc's O flag, a program without a path), else -1. Closed when it is loaded.
+    /// Its file if it is open already (binfmt_misc's O flag), else -1. Closed when it is loaded.
     int program_file = -1;
     /// Whether binfmt_misc started this process for the program.
     bool started_by_binfmt = false;
@@ -38,6 +37,8 @@ struct RunRequest {
     std::optional<u64> seed;
     /// uname(2)'s release; empty: the host's if it is 6 or newer, else 6.1.0.
     std::string release;
+    /// Serves whoever debugs the guest; null: nobody. Must outlive the process's last guest thread.
+    run::Debugger* debugger = nullptr;
     /// A guest that the guest starts runs as: kiln <nested_options> -0 argv0 -- program args...
     std::vector<std::string> nested_options;
     /// Called in the process that ends, just before it does so by exit_group(2) or a fatal signal; not when

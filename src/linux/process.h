@@ -18,6 +18,8 @@
 
 namespace kiln::user {
 
+class DebuggedProcess;
+
 class Process {
   public:
     Process(const RunRequest& run_request, const Arch& guest_arch, mem::AddressSpace& space,
@@ -39,6 +41,8 @@ class Process {
 
     RobustLists robust_lists;
 
+    /// Null unless the process is debugged.
+    DebuggedProcess* debugged = nullptr;
     /// Guest threads alive in this process.
     std::atomic<unsigned> threads = 0;
     /// How often each system call was made. Relaxed: only ever read for statistics.

@@ -84,6 +84,7 @@ bool SignalTable::concerns_kiln(int signal) const {
     if (signal == SIGSEGV || signal == SIGBUS) return true;
     u64 handler = actions_[signal - 1].handler;
     if (handler != 0) return handler > 1;
+    if (capture_all_) return true;
     const DefaultAction action = default_action(signal);
     return action == DefaultAction::core || (sees_ends_ && action == DefaultAction::terminate);
 }

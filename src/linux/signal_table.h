@@ -25,6 +25,9 @@ class SignalTable {
     /// Replaces it, and makes the host deliver the signal to kiln exactly if kiln has something to do with
     /// it.
     void set(int signal, const SignalAction& action);
+    /// From now on the host delivers every signal to kiln that the guest does not ignore: a debugger wants to
+    /// know of those too that need no handler. Before inherit().
+    void capture_all() { capture_all_ = true; }
     /// Takes over what this process inherited: signals that are ignored. `sees_ends`: kiln has something to do
     /// before a signal ends the process, SIGKILL excepted.
     void inherit(bool sees_ends);
@@ -38,6 +41,7 @@ class SignalTable {
     mutable std::mutex mutex_;
     std::array<SignalAction, signal_count> actions_;
     bool sees_ends_ = false;
+    bool capture_all_ = false;
 };
 
 }  // namespace kiln::user

@@ -12,6 +12,7 @@
 
 #include "base/counters.h"
 #include "linux/altstack.h"
+#include "linux/debuggee.h"
 #include "linux/guest_memory.h"
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
@@ -36,6 +37,12 @@ void hold(Thread& thread, int signal, const siginfo_t& info) {
     if (thread.held.set.has(signal)) return;
     (signal == SIGSEGV ? thread.held.segv : thread.held.bus) = info;
     thread.held.set = thread.held.set | SignalMask::of(signal);
+}
+
+/// What a signal handler returns to has everything blocked that may be.
+void block_all(ucontext_t& machine) {
+    SignalMask all = ~fault_signals;
+    std::memcpy(&machine.uc_sigmask, &all, sizeof all);
 }
 
 /// With the host's signals blocked or the mask in flux nothing may be captured meanwhile: at borders only.
@@ -78,7 +85,29 @@ void settle_call(Thread& thread, HandlerRuns handler) {
         arch.rewind_call(thread.context);
 }
 
-void deliver(Thread& thread, int signal, const siginfo_t& info) {
+/// What a signal is that a debugger sends, or has put in another's place.
+siginfo_t plain_info(int signal) {
+    siginfo_t info{};
+    info.si_signo = signal;
+    info.si_code = SI_USER;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    return info;
+}
+
+/// Asks the debugger, if there is one, what to deliver instead of what was captured; false: nothing.
+bool choose_signal(Thread& thread, siginfo_t& info) {
+    const bool kicked = is_kick(info);
+    if (thread.debugged == nullptr) return !kicked;
+    DebuggedProcess& debugged = *thread.process.debugged;
+    const int chosen =
+        kicked ? debugged.come_by(thread) : debugged.filter_signal(thread, info.si_signo, info);
+    if (chosen != 0 && (kicked || chosen != info.si_signo)) info = plain_info(chosen);
+    return chosen != 0;
+}
+
+void deliver(Thread& thread, const siginfo_t& info) {
+    const int signal = info.si_signo;
     SignalAction action = thread.signals->get(signal);
     if (log_on(LogItem::strace)) trace_signal(thread, signal, info);
     if (action.handler == 1) return;
@@ -139,14 +168,21 @@ void capture_signal(int signal, siginfo_t* info, void* ucontext) {
             ::signal(signal, SIG_DFL);
         }
     } else if (Thread* thread = Thread::current(); thread != nullptr) {
-        siginfo_t sent = *info;
-        if (is_disguised(sent.si_code)) sent.si_code = disguised_code(sent.si_code);
-        if (fault && (thread->mask.has(signal) || thread->captured.signal != 0)) {
-            hold(*thread, signal, sent);
+        if (is_kick(*info)) {
+            // If something is captured already, the thread is on its way to its border.
+            if (thread->captured.signal == 0) {
+                capture(*thread, signal, *info);
+                block_all(*machine);
+            }
         } else {
-            capture(*thread, signal, sent);
-            SignalMask all = ~fault_signals;
-            std::memcpy(&machine->uc_sigmask, &all, sizeof all);
+            siginfo_t sent = *info;
+            if (is_disguised(sent.si_code)) sent.si_code = disguised_code(sent.si_code);
+            if (fault && (thread->mask.has(signal) || thread->captured.signal != 0)) {
+                hold(*thread, signal, sent);
+            } else {
+                capture(*thread, signal, sent);
+                block_all(*machine);
+            }
         }
         pc = static_cast<greg_t>(leave_safe_syscall(static_cast<u64>(pc)));
     }
@@ -155,11 +191,10 @@ void capture_signal(int signal, siginfo_t* info, void* ucontext) {
 
 void deliver_signals(Thread& thread) {
     while (thread.captured.signal != 0) {
-        int signal = thread.captured.signal;
         siginfo_t info = thread.captured.info;
         thread.captured.signal = 0;
         thread.context.attention = false;
-        deliver(thread, signal, info);
+        if (choose_signal(thread, info)) deliver(thread, info);
         // What was ignored has left the host's mask full.
         apply_mask(thread);
         release_held(thread);
@@ -171,7 +206,11 @@ void deliver_signals(Thread& thread) {
     }
 }
 
-void force_signal(Thread& thread, const siginfo_t& info) {
+void send_signal(Thread& thread, int signal) { deliver(thread, plain_info(signal)); }
+
+void force_signal(Thread& thread, const siginfo_t& fault) {
+    siginfo_t info = fault;
+    if (!choose_signal(thread, info)) return;
     int signal = info.si_signo;
     SignalAction action = thread.signals->get(signal);
     if (log_on(LogItem::strace)) trace_signal(thread, signal, info);
@@ -191,6 +230,7 @@ void force_fault(Thread& thread, int signal, int code, GuestAddr address) {
 
 void die_by_signal(Thread& thread, int signal) {
     const RunRequest& request = thread.process.request;
+    if (thread.debugged != nullptr) thread.process.debugged->report_death(thread, signal);
     rlimit core{};
     getrlimit(RLIMIT_CORE, &core);
     // Whoever allows no core expects a silent death: test programs that die on purpose look at their stderr.

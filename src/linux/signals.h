@@ -29,6 +29,9 @@ void deliver_signals(Thread& thread);
 void force_signal(Thread& thread, const siginfo_t& info);
 void force_fault(Thread& thread, int signal, int code, GuestAddr address);
 
+/// Delivers a signal of a debugger's, at a border.
+void send_signal(Thread& thread, int signal);
+
 /// Ends the process as the kernel ends it for an uncaught `signal`: a line on standard error if that dumps
 /// core, then death by the same signal.
 [[noreturn]] void die_by_signal(Thread& thread, int signal);

@@ -65,7 +65,8 @@ std::string Sysroot::translate(std::string_view guest_path, LastLink last) const
         const int flags = last == LastLink::keep ? AT_SYMLINK_NOFOLLOW : 0;
         return faccessat(AT_FDCWD, inside.c_str(), F_OK, flags) == 0 ? inside : path;
     }
-    const std::string link = "/proc/self/fd/" + std::to_string(found);
+    // The calling thread may have descriptors of its own (the debugger's does).
+    const std::string link = "/proc/thread-self/fd/" + std::to_string(found);
     char target[4096];
     const ssize_t bytes = readlink(link.c_str(), target, sizeof target);
     close(found);

@@ -18,13 +18,14 @@ namespace kiln::user {
 
 class Process;
 class SignalTable;
+struct DebuggedThread;
 struct ExecWork;
 
 /// The signal that this thread's host handler has taken from the kernel and the guest has not seen yet. There
 /// is at most one: from its capture to its delivery the host blocks all others, and the kernel keeps them in
 /// order.
 struct CapturedSignal {
-    /// Not 0: `info` holds this signal. The safe system call stub reads it.
+    /// Not 0: `info` holds this signal, which may be a debugger's kick (debuggee.h). The safe system call stub reads it.
     volatile int signal = 0;
     siginfo_t info;
 };
@@ -79,6 +80,9 @@ class Thread {
     std::optional<MemoryLimits> own_limits;
     /// The limits on memory that hold for this thread.
     MemoryLimits memory_limits() const;
+
+    /// What a debugger knows of the thread; null: nobody debugs it.
+    DebuggedThread* debugged = nullptr;
 
     /// Of the latest execve(2).
     std::unique_ptr<ExecWork> exec_work;

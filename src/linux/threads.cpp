@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "linux/debuggee.h"
 #include "linux/exec.h"
 #include "linux/guest_memory.h"
 #include "linux/safe_syscall.h"
@@ -62,8 +63,11 @@ void Thread::set_current(Thread* thread) { current_thread = thread; }
 void run_thread(Thread& thread) {
     Process& process = thread.process;
     while (!thread.exiting) {
-        switch (process.engine.run(*thread.engine_thread)) {
-            case abi::ExitReason::syscall: make_call(thread); break;
+        DebuggedProcess* const debugged = process.debugged;
+        switch (debugged != nullptr ? debugged->run(thread) : process.engine.run(*thread.engine_thread)) {
+            case abi::ExitReason::syscall:
+                debugged != nullptr ? debugged->make_call(thread) : make_call(thread);
+                break;
             case abi::ExitReason::fault:
             case abi::ExitReason::fetch_fault: raise_fault(thread, thread.context.fault); break;
             case abi::ExitReason::illegal:
@@ -85,6 +89,7 @@ void run_thread(Thread& thread) {
 
 void end_process(Thread& thread, int status) {
     const RunRequest& request = thread.process.request;
+    if (thread.debugged != nullptr) thread.process.debugged->report_end(thread, status);
     release_robust_locks_of_process(thread);
     if (request.at_exit != nullptr && !thread.shares_parent_memory) request.at_exit(thread.process);
     for (;;) host_syscall(SYS_exit_group, static_cast<u64>(status));

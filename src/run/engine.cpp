@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/counters.h"
+#include "run/watch.h"
 
 namespace kiln::run {
 namespace {
@@ -68,6 +69,7 @@ std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
     // What a copied context had executed was another thread's doing.
     context.retired = 0;
     context.budget = context.budget_filled = 0;
+    context.watch = nullptr;
     const std::lock_guard lock(mutex_);
     threads_.push_back(thread.get());
     return thread;
@@ -85,37 +87,45 @@ void Engine::settle_counts() {
 
 // ---- The run loop ----
 
+u64 Engine::pc_of(const abi::Context& context) const {
+    return *reinterpret_cast<const u64*>(reinterpret_cast<const u8*>(&context) +
+                                         (*frontend_.env().layout)[pc_slot_].offset);
+}
+
 abi::ExitReason Engine::run(Thread& thread) {
     abi::Context& context = thread.context_;
-    const u64& pc = *reinterpret_cast<const u64*>(reinterpret_cast<const u8*>(&context) +
-                                                  (*frontend_.env().layout)[pc_slot_].offset);
     context.link_site = nullptr;
     for (;;) {
-        const void* const entry = enter(thread, pc);
-        abi::ExitReason reason = abi::ExitReason::fetch_fault;
+        abi::ExitReason reason;
+        const void* const entry = enter(thread, pc_of(context), reason);
         if (entry != nullptr) reason = tier_.run(entry, context);
         ++thread.exits_[static_cast<u8>(reason)];
-        switch (reason) {
-            case abi::ExitReason::lookup: continue;
-            case abi::ExitReason::poll:
-                context.refill(budget);
-                context.link_site = nullptr;
-                if (context.attention) return park(thread, reason);
-                continue;
-            case abi::ExitReason::sync_code:
-                sync_code();
-                context.link_site = nullptr;
-                continue;
-            case abi::ExitReason::fault:
-                context.fault.kind = space_.fault_kind(context.fault.address, context.fault.kind);
-                return park(thread, reason);
-            case abi::ExitReason::syscall:
-            case abi::ExitReason::illegal:
-            case abi::ExitReason::breakpoint:
-            case abi::ExitReason::fetch_fault:
-            case abi::ExitReason::side_exit: return park(thread, reason);
-        }
+        if (leave(thread, reason)) return park(thread, reason);
     }
+}
+
+bool Engine::leave(Thread& thread, abi::ExitReason reason) {
+    abi::Context& context = thread.context_;
+    switch (reason) {
+        case abi::ExitReason::lookup: return false;
+        case abi::ExitReason::poll:
+            context.refill(budget);
+            context.link_site = nullptr;
+            return context.attention;
+        case abi::ExitReason::sync_code:
+            sync_code();
+            context.link_site = nullptr;
+            return false;
+        case abi::ExitReason::fault:
+            context.fault.kind = space_.fault_kind(context.fault.address, context.fault.kind);
+            return true;
+        case abi::ExitReason::syscall:
+        case abi::ExitReason::illegal:
+        case abi::ExitReason::breakpoint:
+        case abi::ExitReason::fetch_fault:
+        case abi::ExitReason::side_exit: return true;
+    }
+    KILN_UNREACHABLE();
 }
 
 abi::ExitReason Engine::park(Thread& thread, abi::ExitReason reason) {
@@ -124,10 +134,14 @@ abi::ExitReason Engine::park(Thread& thread, abi::ExitReason reason) {
     return reason;
 }
 
-const void* Engine::enter(Thread& thread, u64 pc) {
+const void* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
     abi::Context& context = thread.context_;
     std::unique_lock lock(mutex_);
     catch_up(thread);
+    if (stops_at(GuestAddr(pc))) {
+        reason = abi::ExitReason::breakpoint;
+        return nullptr;
+    }
     CachedUnit* unit = units_.find(pc);
     ++thread.lookups_;
     thread.hits_ += unit != nullptr;
@@ -138,10 +152,14 @@ const void* Engine::enter(Thread& thread, u64 pc) {
     while (wanted()) {
         const bool warm = unit != nullptr || options_.warm_after == 0;
         const u64 invalidation = invalidation_;
+        const abi::LiftOptions options = lift_options(thread, warm);
         thread.parked_ = true;  // others need not wait for this thread to free units meanwhile
         lock.unlock();
-        std::unique_ptr<CachedUnit> made = make(thread, pc, warm, invalidation);
-        if (made == nullptr) return nullptr;
+        std::unique_ptr<CachedUnit> made = make(thread, pc, warm, options, invalidation);
+        if (made == nullptr) {
+            reason = abi::ExitReason::fetch_fault;
+            return nullptr;
+        }
         lock.lock();
         catch_up(thread);
         unit = units_.find(pc);
@@ -161,13 +179,24 @@ const void* Engine::enter(Thread& thread, u64 pc) {
     return unit->code->entry();
 }
 
-std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm, u64 invalidation) {
+abi::LiftOptions Engine::lift_options(Thread& thread, bool warm) const {
+    abi::LiftOptions options = options_.lift;
+    options.extend &= warm;
+    thread.stops_ = stops_;
+    options.stops = thread.stops_.get();
+    thread.watching_ = watching_;
+    if (watching_) options.max_instructions = 1;
+    return options;
+}
+
+std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm,
+                                         const abi::LiftOptions& lift_options, u64 invalidation) {
     abi::Lifted& lifted = thread.lifted_;
-    abi::LiftOptions lift_options = options_.lift;
-    lift_options.extend &= warm;
     thread.code_.clear(invalidation);
     std::unique_ptr<TierCode> code;
-    if (options_.templates && options_.opt == OptLevel::none) {
+    // Templates know nothing of a debugger's wishes.
+    const bool debugged = thread.watching_ || lift_options.stops != nullptr;
+    if (options_.templates && options_.opt == OptLevel::none && !debugged) {
         const CountedTime time(Counter::assemble_ns);
         code = thread.translator_->assemble(GuestAddr(pc), thread.code_, lift_options, lifted);
         if (code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
@@ -201,6 +230,7 @@ std::unique_ptr<TierCode> Engine::translate(Thread& thread, u64 pc, const abi::L
         const CountedTime time(Counter::optimize_ns);
         optimize_(thread.function_);
     }
+    if (thread.watching_) watch_accesses(thread.function_);
     const CountedTime time(Counter::flatten_ns);
     auto code = thread.translator_->translate(thread.function_);
     if (!code) {
@@ -209,6 +239,61 @@ std::unique_ptr<TierCode> Engine::translate(Thread& thread, u64 pc, const abi::L
         KILN_UNREACHABLE();
     }
     return std::move(*code);
+}
+
+// ---- For debuggers ----
+
+void Engine::set_stops(std::vector<GuestAddr> stops) {
+    std::vector<GuestAddr> added;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stops_ != nullptr)
+            std::ranges::set_difference(stops, *stops_, std::back_inserter(added));
+        else
+            added = stops;
+        stops_ = stops.empty() ? nullptr : std::make_shared<const std::vector<GuestAddr>>(std::move(stops));
+        ++invalidation_;
+    }
+    // Units that begin at a stop or run across it go; those that end at one that is no more may stay.
+    for (GuestAddr stop : added) invalidate(stop, 1);
+}
+
+bool Engine::is_stop(GuestAddr pc) {
+    const std::lock_guard lock(mutex_);
+    return stops_at(pc);
+}
+
+void Engine::set_watching(bool watching) {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(watching_, watching) == watching) return;
+    ++invalidation_;
+    flush();
+}
+
+abi::ExitReason Engine::step(Thread& thread) {
+    abi::Context& context = thread.context_;
+    abi::LiftOptions one;
+    u64 invalidation;
+    {
+        const std::lock_guard lock(mutex_);
+        one = lift_options(thread, false);
+        invalidation = invalidation_;
+    }
+    one.max_instructions = 1;
+    // Nobody else knows the unit, so the thread counts as parked while it is in it.
+    const std::unique_ptr<CachedUnit> unit = make(thread, pc_of(context), false, one, invalidation);
+    if (unit == nullptr) return abi::ExitReason::fetch_fault;
+    // With a budget of 0 every way out of it leaves, also where it could go on in another unit.
+    context.refill(0);
+    abi::ExitReason reason = tier_.run(unit->code->entry(), context);
+    ++thread.exits_[static_cast<u8>(reason)];
+    leave(thread, reason);
+    context.link_site = nullptr;
+    if (reason == abi::ExitReason::lookup || reason == abi::ExitReason::sync_code) {
+        context.refill(budget);
+        reason = abi::ExitReason::poll;
+    }
+    return reason;
 }
 
 // ---- The tables; all with the lock held ----

@@ -8,6 +8,7 @@
 // when all have, the memory of the old generation is freed.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -50,6 +51,8 @@ class Engine {
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
+    const ir::StateLayout& layout() const { return *frontend_.env().layout; }
+
     /// A guest thread that will run on `context`, on the calling host thread. The context must outlive it.
     std::unique_ptr<Thread> attach(abi::Context& context);
 
@@ -66,6 +69,19 @@ class Engine {
     /// The same for what was written to this range, under any address; an empty range means all memory.
     void sync_code(GuestAddr begin, u64 bytes);
 
+    // ---- For debuggers ----
+
+    /// From now on run() leaves with `breakpoint` before an instruction at one of `stops` (ascending), every
+    /// time it comes there. Any thread.
+    void set_stops(std::vector<GuestAddr> stops);
+    bool is_stop(GuestAddr pc);
+    /// Runs one instruction, a stop's too. Leaves as run() does; with `poll` when it is done.
+    abi::ExitReason step(Thread& thread);
+    /// Whether units look at Context::watch, where a thread has one, before they access memory: then they are
+    /// of one instruction each, and run() leaves with `poll` behind one that touched what is watched. While
+    /// no thread is in run() that has a watch.
+    void set_watching(bool watching);
+
     /// Keeps every other thread out of the engine's tables while held: held over fork, the child's are whole.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
     /// In the child of a fork, after the lock of freeze() was let go: of all threads only `survivor` is left.
@@ -76,16 +92,25 @@ class Engine {
     void settle_counts();
 
   private:
-    /// Finds or makes the unit at `pc` and links Context::link_site to it: where to enter it. Null when it
-    /// cannot be fetched: then the context's fault says why.
-    const void* enter(Thread& thread, u64 pc);
+    /// Finds or makes the unit at `pc` and links Context::link_site to it: where to enter it. Null, with the
+    /// reason, when it cannot be fetched (the context's fault says why) or is a stop.
+    const void* enter(Thread& thread, u64 pc, abi::ExitReason& reason);
+    /// Does what leaving translated code with `reason` asks of the engine itself; whether run() returns.
+    bool leave(Thread& thread, abi::ExitReason reason);
     /// Notes that the thread is outside translated code; gives `reason` back.
     abi::ExitReason park(Thread& thread, abi::ExitReason reason);
     /// Makes a unit; `invalidation` is what invalidation_ was before.
-    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm, u64 invalidation);
+    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm, const abi::LiftOptions& lift_options,
+                                     u64 invalidation);
     /// By way of IR; what make() does without templates.
     std::unique_ptr<TierCode> translate(Thread& thread, u64 pc, const abi::LiftOptions& lift_options);
+    /// How a unit is lifted. With the lock held; what it points to stays with the thread.
+    abi::LiftOptions lift_options(Thread& thread, bool warm) const;
+    bool stops_at(GuestAddr pc) const {
+        return stops_ != nullptr && std::binary_search(stops_->begin(), stops_->end(), pc);
+    }
 
+    u64 pc_of(const abi::Context& context) const;
     CachedUnit* insert(Thread& thread, std::unique_ptr<CachedUnit> made);
     void retire(CachedUnit& unit);
     /// The same for each, because its guest code changed or went away.
@@ -110,6 +135,8 @@ class Engine {
     std::vector<Thread*> threads_;
     std::size_t bytes_ = 0;  // of live and retired units
     u64 generation_ = 0;
+    std::shared_ptr<const std::vector<GuestAddr>> stops_;  // ascending; null: none
+    bool watching_ = false;
     u64 invalidation_ = 0;  // how many there were: what was lifted meanwhile may be old code
 };
 
@@ -132,6 +159,9 @@ class Engine::Thread {
     CodeSnapshot code_;
     ir::Function function_;
     abi::Lifted lifted_;
+    // What the unit under way is made for:
+    std::shared_ptr<const std::vector<GuestAddr>> stops_;
+    bool watching_ = false;
     // Tallies, since settle() last handed them over; instructions: until then.
     u64 settled_instructions_ = 0;
     u64 lookups_ = 0, hits_ = 0;

@@ -89,7 +89,7 @@ class WrongUsage(unittest.TestCase):
         self.check(["run", "--sysrot=/", "x"], "kiln: unknown option --sysrot=/; did you mean --sysroot?")
         self.check(["run", "-L"], "kiln: -L needs a value: DIR")
         self.check(["run"], "kiln: no program to run; --help explains")
-        self.check(["run", "-g", "1234", "x"], "kiln: --gdb: debugging with GDB is not there yet", 1)
+        self.check(["run", "-g", "0", "x"], "kiln: --gdb: 0 is no port; ports are 1 to 65535", 1)
         self.check(["run", "x"], "kiln: KILN_OPT=fast: expected one of none, tier0, full", env={"KILN_OPT": "fast"})
 
     def test_commands(self):

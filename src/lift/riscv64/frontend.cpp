@@ -103,8 +103,8 @@ void Riscv64::lift(ir::Function& f, GuestAddr pc, abi::CodeSource& code, const a
         lift_functions[static_cast<std::size_t>(d.id)](l, d);
         if (l.ended()) return;
         pc = l.next();
-    } while (result.instructions < options.max_instructions && !extent.is_covered(pc) &&
-             fetcher.fetch(pc, word));
+    } while (result.instructions < options.max_instructions && !options.stops_at(pc) &&
+             !extent.is_covered(pc) && fetcher.fetch(pc, word));
     l.end_at(pc);
 }
 

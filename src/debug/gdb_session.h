@@ -1,0 +1,134 @@
+// One conversation with GDB: packets in, answers out (GDB manual, appendix "GDB Remote Serial Protocol").
+// Knows nothing of sockets, threads of the host or Linux: the guest is a run::Debuggee. Rows of
+// gdb_packets.def name the functions; those about running are in gdb_run.cpp, about files in gdb_files.cpp,
+// about objects and queries in gdb_queries.cpp.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "debug/gdb_registers.h"
+#include "run/debuggee.h"
+
+namespace kiln::debug {
+
+/// What both sides have agreed on, and what GDB says once only.
+struct GdbNotes {
+    bool acks = true;
+    bool multiprocess = false;  ///< thread numbers are p<process>.<thread>
+    bool fork_events = false;
+    bool break_reasons = false;  ///< GDB knows swbreak and hwbreak
+    bool no_resumed = false;     ///< GDB knows the stop reply N
+    u64 passed_signals = 0;
+    bool catches_calls = false;
+    std::vector<u64> caught_calls;
+
+    std::string write() const;
+    static GdbNotes read(std::string_view text);
+};
+
+class GdbSession {
+  public:
+    enum class State : u8 {
+        stopped,     ///< packets are answered at once
+        running,     ///< the next answer is report()'s
+        over,        ///< the debugger has left, or the process ends: nothing more is to be said
+        handed_over  ///< the child of a fork goes on with the connection
+    };
+
+    /// The guest stands still. `connection` is what a child of a fork takes over.
+    GdbSession(run::Debuggee& debuggee, int connection, GdbNotes notes);
+    ~GdbSession();
+    GdbSession(const GdbSession&) = delete;
+    GdbSession& operator=(const GdbSession&) = delete;
+
+    State state() const { return state_; }
+    bool acks() const { return notes_.acks; }
+    /// The answer to a packet; none: there is none, or it is report()'s.
+    std::optional<std::string> handle(std::string_view payload);
+    /// The stop reply for what happened after the guest went on.
+    std::string report(const run::StopEvent& event);
+    /// What has to happen after the answer was sent: what the guest sees of the session's end.
+    void finish();
+    /// The other side has gone: the guest runs on by itself.
+    void connection_lost();
+
+  private:
+    using Answer = std::optional<std::string>;
+    using Handler = Answer (GdbSession::*)(std::string_view args);
+    struct Row;
+    static const Row rows[];
+
+#define GDB_WORD(text, function, meaning) Answer function##_packet(std::string_view args);
+#define GDB_LETTER(letter, function, meaning)
+#include "debug/gdb_packets.def"
+#undef GDB_WORD
+#undef GDB_LETTER
+    // Letters: several may share a function.
+    Answer last_stop_packet(std::string_view);
+    Answer resume_one_packet(std::string_view args);
+    Answer detach_packet(std::string_view args);
+    Answer kill_packet(std::string_view);
+    Answer choose_thread_packet(std::string_view args);
+    Answer thread_alive_packet(std::string_view args);
+    Answer read_registers_packet(std::string_view);
+    Answer write_registers_packet(std::string_view args);
+    Answer read_register_packet(std::string_view args);
+    Answer write_register_packet(std::string_view args);
+    Answer read_memory_packet(std::string_view args);
+    Answer write_memory_packet(std::string_view args);
+    Answer write_binary_packet(std::string_view args);
+    Answer insert_point_packet(std::string_view args);
+    Answer remove_point_packet(std::string_view args);
+
+    /// A thread as packets name it: -1 all, 0 any.
+    struct ThreadName {
+        i64 process = 0, thread = 0;
+    };
+    std::optional<ThreadName> take_thread(std::string_view& text) const;
+    std::string thread_text(i64 process, run::ThreadNumber thread) const;
+    std::string thread_text(run::ThreadNumber thread) const;
+    /// The registers of the thread that the last Hg chose; null: it is gone.
+    abi::Context* chosen_registers();
+    bool change_point(std::string_view args, bool insert);
+    bool put_memory(std::string_view args, bool binary);
+    void resume_with(std::vector<run::Resumption> resumptions);
+    std::string monitor_answer(std::string_view command);
+    std::optional<std::string> object(std::string_view name, std::string_view annex);
+    std::string threads_object() const;
+
+    // vFile's operations.
+    int take_file(std::string_view& args) const;
+    std::string open_file(std::string_view args);
+    std::string close_file(std::string_view args);
+    std::string read_file(std::string_view args);
+    std::string write_file(std::string_view args);
+    std::string file_status(std::string_view args);
+    std::string read_link(std::string_view args);
+
+    run::Debuggee& debuggee_;
+    const int connection_;
+    GdbNotes notes_;
+    const GdbRegisters registers_;
+    State state_ = State::stopped;
+    bool detaching_ = false, killing_ = false;  // finish() does it
+    std::string last_stop_;
+    run::ThreadNumber chosen_thread_ = 0;     // Hg
+    run::ThreadNumber continued_thread_ = 0;  // Hc: 0 any, -1 all
+    run::ThreadNumber fork_parent_ = 0;       // that started fork_child_
+    i64 fork_child_ = 0;                      // a child whose fate GDB has not told yet; 0: none
+
+    struct Point {
+        u8 type;  ///< of the Z packets
+        GuestAddr address;
+        u64 bytes;
+        auto operator<=>(const Point&) const = default;
+    };
+    std::set<Point> points_;
+    std::set<int> files_;  // open by vFile
+};
+
+}  // namespace kiln::debug

@@ -1,0 +1,147 @@
+// fork(2) under a debugger. The child has neither the debugger's thread nor its descriptors: it asks at a
+// socket of its parent's, in the abstract name space, what shall become of it, and is told to run on by itself
+// or is handed the connection.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "linux/debuggee.h"
+#include "linux/process.h"
+
+namespace kiln::user {
+
+using run::ForkChoice;
+using run::StopKind;
+
+namespace {
+
+constexpr std::size_t most_notes = 4096;
+
+/// Room for the control message that carries one descriptor.
+union Control {
+    cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/// Sends `notes`, and `descriptor` unless it is -1.
+bool send_choice(int socket, std::string_view notes, int descriptor) {
+    iovec text{const_cast<char*>(notes.data()), notes.size()};
+    Control control{};
+    msghdr message{};
+    message.msg_iov = &text;
+    message.msg_iovlen = 1;
+    if (descriptor >= 0) {
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    }
+    return ::sendmsg(socket, &message, MSG_NOSIGNAL) > 0;
+}
+
+/// The descriptor that send_choice() sent, and its notes; -1: none.
+int receive_choice(int socket, std::string& notes) {
+    notes.resize(most_notes);
+    iovec text{notes.data(), notes.size()};
+    Control control{};
+    msghdr message{};
+    message.msg_iov = &text;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    ssize_t bytes;
+    do {
+        bytes = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (bytes < 0 && errno == EINTR);
+    if (bytes <= 0) return -1;
+    notes.resize(static_cast<std::size_t>(bytes));
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return -1;
+    int descriptor;
+    std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+    return descriptor;
+}
+
+/// Waits for the process `child` at `listener`; -1: it does not come.
+int accept_child(int listener, pid_t child) {
+    constexpr int patience_ms = 5000;
+    for (;;) {
+        pollfd input{listener, POLLIN, 0};
+        if (::poll(&input, 1, patience_ms) <= 0) return -1;
+        const int socket = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        if (socket < 0) return -1;
+        ucred peer{};
+        socklen_t bytes = sizeof peer;
+        if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0 && peer.pid == child)
+            return socket;
+        ::close(socket);
+    }
+}
+
+}  // namespace
+
+void DebuggedProcess::report_forks(bool wanted) {
+    // Bound to no name, the socket is given one that nobody has.
+    if (wanted && fork_listener_ < 0) {
+        fork_listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_un name{};
+        name.sun_family = AF_UNIX;
+        fork_address_bytes_ = sizeof name;
+        if (::bind(fork_listener_, reinterpret_cast<sockaddr*>(&name), sizeof name.sun_family) != 0 ||
+            ::listen(fork_listener_, 1) != 0 ||
+            ::getsockname(fork_listener_, reinterpret_cast<sockaddr*>(&fork_address_),
+                          &fork_address_bytes_) != 0)
+            wanted = false;
+    }
+    const std::scoped_lock lock(mutex_);
+    forks_reported_ = wanted;
+}
+
+void DebuggedProcess::after_fork_in_parent(Thread& thread, pid_t child) {
+    DebuggedThread& self = *thread.debugged;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!active_ || !forks_reported_) return;
+    }
+    const int signal = stop(self, {.kind = StopKind::fork, .child = child});
+    const std::scoped_lock lock(mutex_);
+    self.signal = signal;  // for the next border
+}
+
+void DebuggedProcess::settle_fork(ForkChoice choice, i64 child, int connection, std::string_view notes) {
+    const int socket = accept_child(fork_listener_, static_cast<pid_t>(child));
+    if (socket < 0) return;
+    if (choice == ForkChoice::child) send_choice(socket, notes, connection);
+    ::close(socket);
+}
+
+void DebuggedProcess::after_fork_in_child(Thread& thread) {
+    // The debugger's thread is the parent's. What it had asked for goes.
+    process_.debugged = nullptr;
+    thread.debugged = nullptr;
+    thread.context.watch = nullptr;
+    process_.engine.set_stops({});
+    process_.engine.set_watching(false);
+    if (!active_ || !forks_reported_) return;
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return;
+    std::string notes;
+    int connection = -1;
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&fork_address_), fork_address_bytes_) == 0)
+        connection = receive_choice(socket, notes);
+    ::close(socket);
+    if (connection < 0) return;
+    // Lives as long as the process.
+    auto* debugged = new DebuggedProcess(process_);
+    process_.debugged = debugged;
+    debugged->enter(thread);
+    process_.request.debugger->adopt(*debugged, connection, notes);
+}
+
+}  // namespace kiln::user

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""GDB (Debian's gdb-multiarch) on guests under kiln --gdb: each test is a script for it and what it has to print, as
+regular expressions in order. The guest is guests/debugged.c, one part of it each time."""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
+SETTINGS = ["set pagination off", "set confirm off", "set width 0", "set debuginfod enabled off"]
+SYSROOT = "/usr/riscv64-linux-gnu"
+
+
+class Session:
+    """A guest and a GDB at work on it."""
+
+    def __init__(self, folder, part, script, link="static", connect=True, env=None):
+        self.socket = str(Path(folder, "socket"))
+        program = str(Path(PROGRAMS, "debugged_" + link))
+        self.guest = subprocess.Popen([KILN, "run", "--gdb", self.socket, "-L", SYSROOT, program, part],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                      env=CLEAN | (env or {}))
+        wait_for(lambda: Path(self.socket).exists() or self.guest.poll() is not None)
+        lines = SETTINGS + ([f"target remote {self.socket}"] if connect else []) + script
+        command = [GDB, "-nx", "-q", "-batch"]
+        for line in lines:
+            command += ["-ex", line]
+        self.gdb = subprocess.Popen([*command, program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    stderr=subprocess.STDOUT, text=True, env=CLEAN)
+
+    def finish(self):
+        """GDB's output, and the guest's with its exit status."""
+        try:
+            text, _ = self.gdb.communicate(timeout=60)
+            output, errors = self.guest.communicate(timeout=30)
+            return text, output, errors, self.guest.returncode
+        finally:
+            for process in (self.gdb, self.guest):
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+
+
+def wait_for(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise TimeoutError("waited 30 s in vain")
+
+
+class GdbTest(unittest.TestCase):
+    def debug(self, part, script, expected, *, output=None, status=0, **more):
+        with tempfile.TemporaryDirectory() as folder:
+            session = Session(folder, part, script, **more)
+            self.check(session, expected, output, status)
+
+    def check(self, session, expected, output, status):
+        text, said, errors, ended = session.finish()
+        at = 0
+        for pattern in expected:
+            found = re.compile(pattern, re.M).search(text, at)
+            if not found:
+                self.fail(f"no /{pattern}/ after character {at} of what gdb said:\n{text}\nguest: {said}{errors}")
+            at = found.end()
+        self.assertEqual(ended, status, f"{text}\nguest: {said}{errors}")
+        if output is not None:
+            self.assertEqual(said, output, text)
+
+    # ---- Breakpoints, steps, registers ----
+
+    def test_break_step_finish(self):
+        self.debug("calls", ["break leaf", "continue", "backtrace", "finish", "delete", "next", "stepi", "continue"],
+                   [r"^Breakpoint 1, leaf \(x=", r"^#0 +leaf \(x=", r"^#1 .* middle \(x=", r"^#2 .* calls \(\)",
+                    r"^#3 .* main \(", r"Value returned is \$1 = 2", r"exited with code 027"],
+                   output="sum 23\n", status=23)
+
+    def test_hardware_breakpoint_and_ignore_count(self):
+        self.debug("calls", ["hbreak leaf", "ignore 1 2", "continue", "print x", "print counter", "kill"],
+                   [r"^Breakpoint 1, leaf \(x=", r"^\$1 = 3", r"^\$2 = 3", r"Inferior 1 .* killed"],
+                   status=-signal.SIGKILL)
+
+    def test_a_call_from_gdb(self):
+        self.debug("calls", ["break leaf", "continue", "delete", "print middle(40)", "print ratio * 2", "set var counter = 100",
+                             "continue"],
+                   [r"^\$1 = 83", r"^\$2 = 3", r"exited with code"], output="sum 623\n", status=623 & 255)
+
+    def test_registers(self):
+        self.debug("calls", ["break calls", "continue", "set var $f3 = 2.5", "print $f3", "set var $fcsr = 0xe1",
+                             "print $frm", "print/x $fflags", "set var $x31 = 0x1234", "print/x $t6", "print $cycle != 0",
+                             "print $pc == (long)$pc && $sp != 0", "info registers pc", "kill"],
+                   [r"^\$1 = .*2\.5", r"^\$2 = 7", r"^\$3 = 0x1", r"^\$4 = 0x1234", r"^\$5 = 1", r"^\$6 = 1", r"^pc .*<calls"],
+                   status=-signal.SIGKILL)
+
+    def test_guest_does_not_see_breakpoints(self):
+        self.debug("reads", ["break leaf", "continue", "continue"], [r"^Breakpoint 1, leaf", r"exited normally"],
+                   output="same code 1, no ebreak 1\n")
+
+    def test_self_modifying_code(self):
+        # Each time the function at the breakpoint is another one.
+        self.debug("changes", ["break self_modifying", "continue", "tbreak mmap", "continue", "finish", "print $a0 != -1",
+                               "break *$a0", "continue", "x/i $pc", "continue", "x/i $pc", "delete", "continue"],
+                   [r"^\$\d+ = 1$", r"li\s+a0,1", r"li\s+a0,2", r"exited normally"], output="sum 123\n")
+
+    # ---- Watchpoints ----
+
+    def test_watch(self):
+        self.debug("calls", ["watch counter", "continue", "continue", "continue", "continue"],
+                   [r"Hardware watchpoint 1: counter", r"Old value = 0\nNew value = 1\n.* leaf \(", r"Old value = 1\nNew value = 3",
+                    r"Old value = 3\nNew value = 6", r"exited with code 027"], status=23)
+
+    def test_read_and_access_watch(self):
+        self.debug("calls", ["break calls", "continue", "rwatch counter", "continue", "delete", "awatch counter", "continue", "kill"],
+                   [r"read watchpoint 2: counter\n\nValue = 0\n", r"access \(read/write\) watchpoint 3: counter"],
+                   status=-signal.SIGKILL)
+
+    # ---- Signals ----
+
+    def test_fault(self):
+        self.debug("fault", ["continue", "x/i $pc", "print $_siginfo._sifields._sigfault.si_addr", "print $_siginfo.si_code", "continue"],
+                   [r"^Program received signal SIGSEGV", r"^=> 0x\w+ <fault.*sw\s", r"= .*0x123000", r"= 1$",
+                    r"Program terminated with signal SIGSEGV"], status=-signal.SIGSEGV)
+
+    def test_signals_reach_handlers_or_not(self):
+        self.debug("signals", ["handle SIGALRM nostop noprint nopass", "continue", "continue"],
+                   [r"^Program received signal SIGUSR1", r"exited normally"], output="seen 10\nseen 0\n")
+        self.debug("signals", ["handle SIGUSR1 nostop noprint pass", "handle SIGALRM stop print pass", "continue", "continue"],
+                   [r"^Program received signal SIGALRM", r"exited normally"], output="seen 10\nseen 14\n")
+
+    def test_handler_can_be_stopped_in(self):
+        self.debug("signals", ["handle SIGUSR1 nostop pass", "break on_signal", "continue", "backtrace", "kill"],
+                   [r"SIGUSR1", r"^Breakpoint 1, on_signal \(number=", r"<signal handler called>", r" signals \(\)"],
+                   status=-signal.SIGKILL)
+
+    # ---- Threads, ends, processes ----
+
+    def test_threads(self):
+        self.debug("threads", ["break in_worker", "continue", "info threads", "thread apply all backtrace 1", "continue", "continue",
+                               "continue"],
+                   [r"hit Breakpoint 1, in_worker", r'"debugged_static"', r'"worker-\d"', r'"worker-\d"', r'"worker-\d"',
+                    r"hit Breakpoint 1", r"hit Breakpoint 1", r"exited normally"], output="counter 6\n")
+
+    def test_the_first_thread_ends_first(self):
+        self.debug("first", ["continue"], [r"exited with code 011"], status=9)
+
+    def test_a_program_that_is_started_runs_free(self):
+        self.debug("system", ["break leaf", "continue"], [r"exited normally"], output="status 5\n")
+
+    def test_fork_and_stay(self):
+        self.debug("forks", ["break in_child", "break in_parent", "continue", "print status", "continue"],
+                   [r"^Breakpoint 2, in_parent \(status=", r"^\$1 = 11", r"exited normally"], output="child's status 11\n")
+
+    def test_fork_and_follow(self):
+        self.debug("forks", ["set follow-fork-mode child", "break in_child", "break in_parent", "continue", "backtrace 2",
+                             "info inferiors", "continue"],
+                   [r"^Thread 2.* hit Breakpoint 1, in_child|^Breakpoint 1, in_child", r"#1 .* forks \(\)", r"exited with code 013"],
+                   output="child's status 11\n")
+
+    def test_detach(self):
+        self.debug("calls", ["break leaf", "continue", "detach"], [r"detached"], output="sum 23\n", status=23)
+
+    # ---- The dynamic linker's world ----
+
+    def test_shared_libraries(self):
+        if not Path(SYSROOT, "lib").exists():
+            self.skipTest("no riscv64 C library here")
+        self.debug("calls", ["set sysroot target:", "break main", "continue", "info sharedlibrary", "info auxv",
+                             "break printf", "continue", "backtrace", "info proc mappings", "monitor maps", "kill"],
+                   [r"^Breakpoint 1, main", r"target:/lib/libc.so.6", r"AT_ENTRY .*0x2a", r"^Breakpoint 2, .* in printf",
+                    r"#1 .* calls \(\)", r"\[stack\]", r"\[stack\]"], link="dynamic", status=-signal.SIGKILL)
+
+    # ---- The user ----
+
+    def interrupted(self, part, script, expected, **more):
+        with tempfile.TemporaryDirectory() as folder:
+            session = Session(folder, part, script)
+            self.assertEqual(session.guest.stdout.readline(), "ready\n")
+            time.sleep(0.2)
+            session.gdb.send_signal(signal.SIGINT)
+            self.check(session, expected, **more)
+
+    def test_interrupt_a_loop(self):
+        self.interrupted("spin", ["continue", "backtrace", "set var release = 1", "continue"],
+                         [r"^Program received signal SIGINT", r"#0 .* spin \(\)", r"exited normally"], output="released\n", status=0)
+
+    def test_interrupt_a_call(self):
+        self.interrupted("wait", ["continue", "backtrace", "signal SIGUSR2"],
+                         [r"^Program received signal SIGINT", r"#0 .* pause \(\)", r"exited normally"],
+                         output="pause -1 1 seen 12\n", status=0)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kiln", required=True)
+    parser.add_argument("--programs", required=True, help="where debugged_static and debugged_dynamic are")
+    parser.add_argument("--gdb", default="gdb-multiarch")
+    options, rest = parser.parse_known_args()
+    KILN, PROGRAMS, GDB = options.kiln, options.programs, options.gdb
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
