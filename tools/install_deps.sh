@@ -23,6 +23,7 @@ build_packages='
 # qemu-user is an oracle of the tests and a rival of the benchmarks; no tool of the project runs through it.
 test_packages='
     clang-format-19
+    debootstrap
     g++-riscv64-linux-gnu
     gcc-12
     gcc-riscv64-linux-gnu

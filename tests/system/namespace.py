@@ -33,10 +33,10 @@ def ids_to_map():
     return 65536 if os.geteuid() == 0 else 1
 
 
-def enter():
+def enter(with_binfmt=True):
     """Forks; the child goes on as root and process 1 of new user, mount, process, IPC and UTS namespaces, with a /proc
-    of its own and an empty binfmt_misc in it. Returns the child's wait status in the parent, None in the child. Raises
-    Unavailable, in the parent."""
+    of its own and, `with_binfmt`, an empty binfmt_misc in it. Returns the child's wait status in the parent, None in
+    the child. Raises Unavailable, in the parent."""
     owner, group, count = os.geteuid(), os.getegid(), ids_to_map()
     ready, mapped, failure = os.pipe(), os.pipe(), os.pipe()
     child = os.fork()
@@ -53,7 +53,8 @@ def enter():
                 os._exit(os.waitstatus_to_exitcode(os.waitpid(first, 0)[1]) & 0xff)
             mount(None, "/", None, MS_REC | MS_PRIVATE)
             mount("proc", "/proc", "proc")
-            mount("binfmt_misc", BINFMT, "binfmt_misc")
+            if with_binfmt:
+                mount("binfmt_misc", BINFMT, "binfmt_misc")
             os.close(failure[1])
             return None
         except OSError as error:
