@@ -46,6 +46,8 @@ inline constinit int log_descriptor = 2;
 inline bool log_on(LogItem item) { return detail::log_items_on.has(item); }
 /// Where lines go: a file descriptor that the guest must leave alone, or 2.
 inline int log_fd() { return detail::log_descriptor; }
+/// The log goes on at this descriptor, which stands for the same file.
+inline void log_move(int fd) { detail::log_descriptor = fd; }
 
 /// Switches the items on and all others off. The lines go to `file`: the empty name is standard error, a
 /// leading

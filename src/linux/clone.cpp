@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -32,6 +33,11 @@ constexpr u64 thread_options = CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTI
 constexpr u64 process_options = CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PARENT_SETTID |
                                 CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_PTRACE | CLONE_UNTRACED |
                                 CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+
+/// What the host does for a new process, that is for the calls clone(2) and fork(2) of kiln's own.
+constexpr u64 host_options = CLONE_FS | CLONE_FILES | CLONE_IO | CLONE_SYSVSEM | CLONE_PARENT | CLONE_NEWNS |
+                             CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                             CLONE_NEWNET;
 
 constexpr std::size_t host_stack_bytes = 512 << 10;
 
@@ -143,9 +149,22 @@ void clear_handlers(SignalTable& signals) {
         if (signals.get(signal).handler > 1) signals.set(signal, SignalAction{});
 }
 
+/// A fork by the system call itself, for flags that the C library's fork has not. Only safe while no other thread
+/// can hold a lock of the C library. The child's word in thread-local storage that holds its thread id is where
+/// the C library had the kernel clear it.
+i64 fork_with(u64 flags, int exit_signal) {
+    u64 tid_word = 0;
+    host_syscall(SYS_prctl, PR_GET_TID_ADDRESS, reinterpret_cast<u64>(&tid_word));
+    if (tid_word != 0) flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+    return host_syscall(SYS_clone, flags | static_cast<u64>(exit_signal), 0, 0, tid_word, 0);
+}
+
 i64 fork_process(Thread& parent, const Request& request) {
     Process& process = parent.process;
-    pid_t child;
+    const u64 host_flags = request.flags & host_options;
+    const bool alone = process.threads == 1;
+    if (host_flags != 0 && !alone) return -EINVAL;
+    i64 child;
     {
         // No other thread is in the middle of a change that the child would see half of.
         auto engine = process.engine.freeze();
@@ -156,12 +175,16 @@ i64 fork_process(Thread& parent, const Request& request) {
         std::unique_lock<std::mutex> debugged;
         if (process.debugged != nullptr) debugged = process.debugged->freeze();
         SignalsBlocked blocked;
-        child = ::fork();
+        if (alone && (host_flags != 0 || request.exit_signal != SIGCHLD))
+            child = fork_with(host_flags, request.exit_signal);
+        else if (child = ::fork(); child < 0)
+            child = -errno;
     }
-    if (child < 0) return -errno;
+    if (child < 0) return child;
     if (child > 0) {
-        announce_child(parent, request, child);
-        if (parent.debugged != nullptr) process.debugged->after_fork_in_parent(parent, child);
+        announce_child(parent, request, static_cast<pid_t>(child));
+        if (parent.debugged != nullptr)
+            process.debugged->after_fork_in_parent(parent, static_cast<pid_t>(child));
         return child;
     }
     Thread& thread = parent;
@@ -212,8 +235,10 @@ i64 vfork_process(Thread& parent, const Request& request) {
     int child, error;
     {
         SignalsBlocked blocked;
-        child = ::clone(vfork_main, static_cast<u8*>(stack) + host_stack_bytes,
-                        CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
+        child = ::clone(
+            vfork_main, static_cast<u8*>(stack) + host_stack_bytes,
+            CLONE_VM | CLONE_VFORK | static_cast<int>(request.flags & host_options) | request.exit_signal,
+            &start);
         error = errno;
         Thread::set_current(&parent);
     }
@@ -226,9 +251,9 @@ i64 vfork_process(Thread& parent, const Request& request) {
 
 i64 clone_by(Thread& thread, const Request& request) {
     if (request.flags & CLONE_THREAD) return new_thread(thread, request);
-    // The kernel knows any signal here; guests only use SIGCHLD or, with clone3, none.
-    if (request.exit_signal != SIGCHLD && request.exit_signal != 0) return -EINVAL;
-    if (request.flags & ~process_options) return -EINVAL;
+    // A child's end as SIGSEGV or SIGBUS has the si_code of a fault, which kiln could not tell from its own.
+    if (request.exit_signal > signal_count || is_fault_signal(request.exit_signal)) return -EINVAL;
+    if (request.flags & ~(process_options | host_options)) return -EINVAL;
     if (request.flags & CLONE_VM) {
         if (!(request.flags & CLONE_VFORK)) return -EINVAL;
         return vfork_process(thread, request);

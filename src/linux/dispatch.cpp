@@ -1,40 +1,25 @@
 // The table of system calls and the way of one call: registers, handler, result or restart.
 #include <fcntl.h>
-#include <sys/syscall.h>
 
 #include <cerrno>
 
 #include "linux/guest_memory.h"
+#include "linux/host_numbers.h"
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
 
 namespace kiln::user {
 namespace {
 
-/// Turns "fd out size" into kinds. Evaluated by the compiler: a name that args.def lacks does not compile.
-consteval std::array<ArgKind, 6> parse_kinds(std::string_view text) {
-    constexpr std::string_view names[] = {
-#define ARG(kind, pass, show, when, meaning) #kind,
-#include "linux/args.def"
-#undef ARG
-    };
-    std::array<ArgKind, 6> kinds{};
-    unsigned count = 0;
-    while (!text.empty()) {
-        std::size_t length = std::min(text.find(' '), text.size());
-        unsigned kind = 0;
-        while (names[kind] != text.substr(0, length)) ++kind;
-        kinds[count++] = static_cast<ArgKind>(kind);
-        text.remove_prefix(std::min(length + 1, text.size()));
+/// Whether path argument `index` stands for a symbolic link itself: the kind says so unless flags do.
+LastLink last_link(const Call& call, unsigned index) {
+    const bool keep = arg_pass(call.row.args[index]) == ArgPass::link;
+    for (unsigned i = 0; i < 6; ++i) {
+        if (call.row.args[i] != ArgKind::at_flags_) continue;
+        if (call[i] & (keep ? AT_SYMLINK_FOLLOW : AT_SYMLINK_NOFOLLOW))
+            return keep ? LastLink::follow : LastLink::keep;
     }
-    return kinds;
-}
-
-/// Whether a path argument names a symbolic link itself, which the row's flags decide.
-LastLink last_link(const Call& call) {
-    for (unsigned i = 0; i < 6; ++i)
-        if (call.row.args[i] == ArgKind::at_flags_ && call[i] & AT_SYMLINK_NOFOLLOW) return LastLink::keep;
-    return LastLink::follow;
+    return keep ? LastLink::keep : LastLink::follow;
 }
 
 /// The handler of HOST rows.
@@ -45,14 +30,15 @@ i64 host_call(Thread& thread, const Call& call) {
     unsigned path_count = 0;
     for (unsigned i = 0; i < 6; ++i) switch (arg_pass(call.row.args[i])) {
             case ArgPass::value: words[i] = call[i]; break;
+            case ArgPass::open_flags:
+                words[i] = static_cast<u64>(thread.process.arch.open_flags_to_host(call.word(i)));
+                break;
             case ArgPass::pointer: words[i] = reinterpret_cast<u64>(host_pointer(thread, call[i])); break;
             case ArgPass::path:
-            case ArgPass::link: {
-                LastLink last =
-                    arg_pass(call.row.args[i]) == ArgPass::link ? LastLink::keep : last_link(call);
-                words[i] = reinterpret_cast<u64>(paths[path_count++].emplace(thread, call[i], last).host());
+            case ArgPass::link:
+                words[i] = reinterpret_cast<u64>(
+                    paths[path_count++].emplace(thread, call[i], last_link(call, i)).host());
                 break;
-            }
         }
     return waiting_syscall(thread, host_number, words[0], words[1], words[2], words[3], words[4], words[5]);
 }
@@ -63,7 +49,7 @@ constexpr std::array<CallRow, call_numbers> make_table() {
     using namespace calls;
 #define HOST(name) (host_call<SYS_##name>)
 #define SYSCALL(number, name, handler, args, meaning) \
-    table[number] = {#name, handler, parse_kinds(args), meaning};
+    table[number] = {#name, handler, parse_args(args), meaning};
 #include "linux/syscalls.def"
 #undef SYSCALL
 #undef HOST
@@ -77,7 +63,7 @@ constexpr CallRow no_row{"", calls::unimplemented, {}, ""};
 
 const CallRow& call_row(u64 number) { return number < call_numbers ? table[number] : no_row; }
 
-i64 calls::unannounced(Thread&, const Call&) { return -ENOSYS; }
+i64 calls::absent(Thread&, const Call&) { return -ENOSYS; }
 
 i64 calls::unimplemented(Thread& thread, const Call& call) {
     if (!log_on(LogItem::unimp)) return -ENOSYS;

@@ -180,6 +180,7 @@ void open_own_executable(bool started_by_binfmt) {
 }
 
 int own_executable() { return own_fd; }
+void move_own_executable(int fd) { own_fd = fd; }
 
 i64 calls::execve(Thread& thread, const Call& call) {
     std::optional<std::string> path = load_path(thread, call[0]);

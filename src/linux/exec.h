@@ -20,5 +20,7 @@ struct ExecWork {
 void open_own_executable(bool started_by_binfmt);
 /// The descriptor; -1: none, then nested guests start where binfmt_misc has an entry for them.
 int own_executable();
+/// From now on it is this one.
+void move_own_executable(int fd);
 
 }  // namespace kiln::user

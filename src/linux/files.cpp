@@ -1,10 +1,13 @@
-// Opening, closing and controlling descriptors: open(2), fcntl(2), close_range(2), open_by_handle_at(2).
+// Opening, closing and controlling descriptors: open(2), dup3(2), fcntl(2), close_range(2). Extended attributes of
+// the newer calls, whose buffer is in a structure.
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
 #include "linux/guest_memory.h"
+#include "linux/host_numbers.h"
 #include "linux/proc_files.h"
+#include "linux/requests.h"
 #include "linux/safe_syscall.h"
 
 namespace kiln::user {
@@ -35,11 +38,6 @@ i64 calls::openat2(Thread& thread, const Call& call) {
     return waiting_syscall(thread, SYS_openat2, call.word(0), path.host(), &how, sizeof how);
 }
 
-i64 calls::open_by_handle_at(Thread& thread, const Call& call) {
-    return waiting_syscall(thread, SYS_open_by_handle_at, call.word(0), host_pointer(thread, call[1]),
-                           thread.process.arch.open_flags_to_host(call.word(2)));
-}
-
 i64 calls::close(Thread& thread, const Call& call) {
     if (is_own_descriptor(thread.process, call.word(0))) return -EBADF;
     // close(2) is never made again: the descriptor is gone even when it fails with EINTR.
@@ -63,36 +61,26 @@ i64 calls::close_range(Thread& thread, const Call& call) {
     return host_syscall(SYS_close_range, first, last, call[2]);
 }
 
-i64 calls::fcntl(Thread& thread, const Call& call) {
-    const Arch& arch = thread.process.arch;
-    int fd = call.word(0), command = call.word(1);
-    switch (command) {
-        case F_GETFL: {
-            i64 result = host_syscall(SYS_fcntl, fd, F_GETFL);
-            return result < 0 ? result : arch.open_flags_to_guest(static_cast<int>(result));
-        }
-        case F_SETFL: return host_syscall(SYS_fcntl, fd, F_SETFL, arch.open_flags_to_host(call.word(2)));
-        case F_GETLK:
-        case F_SETLK:
-        case F_SETLKW:
-        case F_OFD_GETLK:
-        case F_OFD_SETLK:
-        case F_OFD_SETLKW:
-        case F_GETOWN_EX:
-        case F_SETOWN_EX:
-        case F_GET_RW_HINT:
-        case F_SET_RW_HINT:
-        case F_GET_FILE_RW_HINT:
-        case F_SET_FILE_RW_HINT:
-            return waiting_syscall(thread, SYS_fcntl, fd, command, host_pointer(thread, call[2]));
-        default: return waiting_syscall(thread, SYS_fcntl, fd, command, call[2]);
-    }
+i64 calls::dup3(Thread& thread, const Call& call) {
+    const int from = call.word(0), to = call.word(1);
+    // The guest may have any number: a descriptor of kiln's own makes room.
+    if (from != to && is_own_descriptor(thread.process, to) &&
+        host_syscall(SYS_fcntl, static_cast<u64>(from), F_GETFD) >= 0)
+        vacate_descriptor(thread.process, to);
+    return waiting_syscall(thread, SYS_dup3, from, to, thread.process.arch.open_flags_to_host(call.word(2)));
 }
 
-i64 calls::fchmodat2(Thread& thread, const Call& call) {
-    constexpr long fchmodat2_number = 452;
-    return host_syscall(fchmodat2_number, call.word(0), reinterpret_cast<u64>(host_pointer(thread, call[1])),
-                        call[2], call[3]);
+i64 calls::fcntl(Thread& thread, const Call& call) {
+    const Arch& arch = thread.process.arch;
+    const int fd = call.word(0), command = call.word(1);
+    if (command == F_GETFL) {
+        const i64 result = host_syscall(SYS_fcntl, static_cast<u64>(fd), F_GETFL);
+        return result < 0 ? result : arch.open_flags_to_guest(static_cast<int>(result));
+    }
+    // A descriptor's event as SIGSEGV or SIGBUS has the si_code of a fault, which kiln could not tell from its own.
+    if (command == F_SETSIG && is_fault_signal(call.word(2))) return -EINVAL;
+    const ArgKind kind = fcntl_args(command).value_or(ArgList{})[0];
+    return waiting_syscall(thread, SYS_fcntl, fd, command, host_argument(thread, kind, call[2]));
 }
 
 i64 calls::readlinkat(Thread& thread, const Call& call) {
@@ -106,6 +94,36 @@ i64 calls::readlinkat(Thread& thread, const Call& call) {
     }
     return host_syscall(SYS_readlinkat, call.word(0), reinterpret_cast<u64>(path.host()),
                         reinterpret_cast<u64>(host_pointer(thread, call[2])), call[3]);
+}
+
+namespace {
+
+/// The guest's struct xattr_args, whose first version is 16 bytes.
+struct AttributeArgs {
+    u64 value;
+    u32 size;
+    u32 flags;
+};
+
+i64 attribute_call(Thread& thread, const Call& call, long number) {
+    AttributeArgs args;
+    if (call[5] < sizeof args) return -EINVAL;
+    if (call[5] > sizeof args) return -E2BIG;
+    if (!load(thread, call[4], args)) return -EFAULT;
+    args.value = reinterpret_cast<u64>(host_pointer(thread, args.value, args.size));
+    PathArg path(thread, call[1], call[2] & AT_SYMLINK_NOFOLLOW ? LastLink::keep : LastLink::follow);
+    return host_syscall(number, static_cast<u64>(call.word(0)), reinterpret_cast<u64>(path.host()), call[2],
+                        reinterpret_cast<u64>(host_pointer(thread, call[3])), reinterpret_cast<u64>(&args),
+                        sizeof args);
+}
+
+}  // namespace
+
+i64 calls::setxattrat(Thread& thread, const Call& call) {
+    return attribute_call(thread, call, SYS_setxattrat);
+}
+i64 calls::getxattrat(Thread& thread, const Call& call) {
+    return attribute_call(thread, call, SYS_getxattrat);
 }
 
 }  // namespace kiln::user

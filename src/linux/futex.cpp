@@ -2,19 +2,17 @@
 // the host's futexes are the guest's. Elsewhere: robust futexes (robust_list.h).
 #include <linux/futex.h>
 #include <linux/membarrier.h>
-#include <sys/syscall.h>
 
 #include <vector>
 
 #include "linux/guest_memory.h"
+#include "linux/host_numbers.h"
 #include "linux/safe_syscall.h"
 
 namespace kiln::user {
 namespace {
 
-// Younger than the C library's headers.
 using Waiter = struct ::futex_waitv;
-constexpr long futex_wake_number = 454, futex_wait_number = 455, futex_requeue_number = 456;
 
 /// futex_waitv(2)'s list with host addresses: 0, or minus an errno.
 i64 load_waiters(const Thread& thread, const Call& call, std::vector<Waiter>& waiters) {
@@ -56,13 +54,13 @@ i64 calls::futex_waitv(Thread& thread, const Call& call) {
 }
 
 i64 calls::futex_wake(Thread& thread, const Call& call) {
-    return host_syscall(futex_wake_number, reinterpret_cast<u64>(host_pointer(thread, call[0])), call[1],
+    return host_syscall(SYS_futex_wake, reinterpret_cast<u64>(host_pointer(thread, call[0])), call[1],
                         call[2], call[3]);
 }
 
 i64 calls::futex_wait(Thread& thread, const Call& call) {
-    return waiting_syscall(thread, futex_wait_number, host_pointer(thread, call[0]), call[1], call[2],
-                           call[3], host_pointer(thread, call[4]), call[5]);
+    return waiting_syscall(thread, SYS_futex_wait, host_pointer(thread, call[0]), call[1], call[2], call[3],
+                           host_pointer(thread, call[4]), call[5]);
 }
 
 i64 calls::futex_requeue(Thread& thread, const Call& call) {
@@ -70,7 +68,7 @@ i64 calls::futex_requeue(Thread& thread, const Call& call) {
     if (call[0] == 0) return -EINVAL;
     if (!load(thread, call[0], pair)) return -EFAULT;
     for (Waiter& one : pair) one.uaddr = reinterpret_cast<u64>(host_pointer(thread, one.uaddr));
-    return host_syscall(futex_requeue_number, reinterpret_cast<u64>(pair), call[1], call[2], call[3]);
+    return host_syscall(SYS_futex_requeue, reinterpret_cast<u64>(pair), call[1], call[2], call[3]);
 }
 
 i64 calls::membarrier(Thread& thread, const Call& call) {

@@ -1,4 +1,4 @@
-// Reading and writing with lists of buffers.
+// Reading and writing with lists of buffers; also another process's memory.
 #include "linux/io.h"
 
 #include <limits.h>
@@ -40,5 +40,29 @@ i64 calls::pwritev(Thread& thread, const Call& call) { return with_buffers(threa
 i64 calls::preadv2(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_preadv2); }
 i64 calls::pwritev2(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_pwritev2); }
 i64 calls::vmsplice(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_vmsplice); }
+
+namespace {
+
+/// Addresses in the other process are taken for this one's: a guest's, with the same base.
+i64 across_processes(Thread& thread, const Call& call, long number) {
+    std::vector<iovec> local, remote;
+    if (call[5] != 0) return -EINVAL;
+    if (i64 error = load_buffers(thread, call[1], call[2], local); error < 0) return error;
+    if (i64 error = load_buffers(thread, call[3], call[4], remote); error < 0) return error;
+    return host_syscall(number, static_cast<u64>(call.word(0)), reinterpret_cast<u64>(local.data()),
+                        local.size(), reinterpret_cast<u64>(remote.data()), remote.size());
+}
+
+}  // namespace
+
+i64 calls::process_vm_readv(Thread& thread, const Call& call) {
+    return across_processes(thread, call, SYS_process_vm_readv);
+}
+i64 calls::process_vm_writev(Thread& thread, const Call& call) {
+    return across_processes(thread, call, SYS_process_vm_writev);
+}
+i64 calls::process_madvise(Thread& thread, const Call& call) {
+    return with_buffers(thread, call, SYS_process_madvise);
+}
 
 }  // namespace kiln::user

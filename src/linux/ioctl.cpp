@@ -1,68 +1,63 @@
-// ioctl(2): a list of requests that may pass.
+// ioctl(2): a table of requests that may pass, and those whose structures hold pointers.
 #include <fcntl.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
-#include <linux/loop.h>
-#include <linux/random.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "linux/guest_memory.h"
-#include "linux/ioctl_names.h"
+#include "linux/ioctl_requests.h"
+#include "linux/requests.h"
 #include "linux/safe_syscall.h"
-
-// <asm/termbits.h>, which has it, cannot stand beside <sys/ioctl.h>. Only its size matters, to the request
-// numbers.
-struct termios2 {
-    unsigned int flags[4];
-    unsigned char line_and_characters[20];
-    unsigned int speeds[2];
-};
-static_assert(sizeof(termios2) == 44);
 
 namespace kiln::user {
 namespace {
 
-enum class IoctlArg : u8 { value, pointer };
-struct IoctlRow {
-    u32 request;
-    IoctlArg argument;
-    std::string_view name;
-};
-constexpr IoctlRow rows[] = {
-#define IOCTL(request, argument, meaning) {static_cast<u32>(request), IoctlArg::argument, #request},
-#include "linux/ioctls.def"
-#undef IOCTL
-};
+/// A request the tables do not have. A bad descriptor is the more important fact.
+i64 unknown_request(const Call& call) {
+    if (i64 result = host_syscall(SYS_fcntl, static_cast<u64>(call.word(0)), F_GETFD); result < 0)
+        return result;
+    static Once said;
+    if (log_on(LogItem::unimp) && said.first())
+        log_line({"kiln: unimplemented ioctl request ", Hex(static_cast<u32>(call[1]))});
+    return -ENOTTY;
+}
 
-const IoctlRow* find(u32 request) {
-    for (const IoctlRow& row : rows)
-        if (row.request == request) return &row;
-    return nullptr;
+/// SIOCGIFCONF: a size and the address of a list of struct ifreq.
+i64 list_interfaces(Thread& thread, const Call& call) {
+    struct {
+        i32 bytes;
+        i32 padding;
+        u64 list;
+    } conf;
+    static_assert(sizeof conf == sizeof(ifconf));
+    if (!load(thread, call[2], conf)) return -EFAULT;
+    const u64 guest_list = conf.list;
+    conf.list = reinterpret_cast<u64>(host_pointer(thread, guest_list, static_cast<u32>(conf.bytes)));
+    const i64 result =
+        host_syscall(SYS_ioctl, static_cast<u64>(call.word(0)), SIOCGIFCONF, reinterpret_cast<u64>(&conf));
+    if (result < 0) return result;
+    conf.list = guest_list;
+    return store(thread, call[2], conf) ? result : -EFAULT;
+}
+
+/// SIOCETHTOOL and others whose struct ifreq ends in a pointer to flat data.
+i64 with_data(Thread& thread, const Call& call) {
+    ifreq request;
+    if (!load(thread, call[2], request)) return -EFAULT;
+    request.ifr_data = host_pointer<char>(thread, reinterpret_cast<u64>(request.ifr_data));
+    return host_syscall(SYS_ioctl, static_cast<u64>(call.word(0)), static_cast<u32>(call[1]),
+                        reinterpret_cast<u64>(&request));
 }
 
 }  // namespace
 
-std::string_view ioctl_name(u32 request) {
-    const IoctlRow* row = find(request);
-    return row != nullptr ? row->name : std::string_view();
-}
-
 i64 calls::ioctl(Thread& thread, const Call& call) {
-    const IoctlRow* row = find(static_cast<u32>(call[1]));
-    if (row == nullptr) {
-        // A bad descriptor is the more important fact.
-        if (i64 result = host_syscall(SYS_fcntl, static_cast<u64>(call.word(0)), F_GETFD); result < 0)
-            return result;
-        static Once said;
-        if (log_on(LogItem::unimp) && said.first())
-            log_line({"kiln: unimplemented ioctl request ", Hex(static_cast<u32>(call[1]))});
-        return -ENOTTY;
-    }
-    u64 argument =
-        row->argument == IoctlArg::pointer ? reinterpret_cast<u64>(host_pointer(thread, call[2])) : call[2];
-    return waiting_syscall(thread, SYS_ioctl, call.word(0), row->request, argument);
+    const u32 request = static_cast<u32>(call[1]);
+    // Those whose structures hold pointers.
+    if (request == SIOCGIFCONF) return list_interfaces(thread, call);
+    if (request == SIOCETHTOOL) return with_data(thread, call);
+    const std::optional<ArgList> args = ioctl_args(request);
+    if (!args) return unknown_request(call);
+    return waiting_syscall(thread, SYS_ioctl, call.word(0), request,
+                           host_argument(thread, (*args)[0], call[2]));
 }
 
 }  // namespace kiln::user

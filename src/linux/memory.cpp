@@ -26,12 +26,6 @@ i64 calls::mprotect(Thread& thread, const Call& call) {
     return thread.process.memory.protect(call.address(0), call[1], call.word(2));
 }
 
-i64 calls::pkey_mprotect(Thread& thread, const Call& call) {
-    // No protection key can have been allocated; -1 means none.
-    if (call.word(3) != -1) return -EINVAL;
-    return thread.process.memory.protect(call.address(0), call[1], call.word(2));
-}
-
 i64 calls::mremap(Thread& thread, const Call& call) {
     return thread.process.memory.remap(call.address(0), call[1], call[2], call.word(3), call.address(4));
 }
@@ -89,6 +83,28 @@ i64 calls::munlockall(Thread& thread, const Call&) {
     for (const mem::Region& region : thread.process.memory.regions())
         thread.process.memory.unlock(region.begin, region.bytes());
     return 0;
+}
+
+i64 calls::move_pages(Thread& thread, const Call& call) {
+    // A part at a time, as the kernel itself does.
+    constexpr u64 part = 512;
+    const u64 pid = static_cast<u64>(call.word(0)), flags = static_cast<u64>(call.word(5));
+    i64 result = 0;
+    u64 done = 0;
+    do {
+        const u64 count = std::min(call[1] - done, part);
+        u64 pages[part];
+        if (!thread.process.memory.read(call.address(2) + done * sizeof(u64), pages, count * sizeof(u64)))
+            return -EFAULT;
+        for (u64 i = 0; i < count; ++i) pages[i] = reinterpret_cast<u64>(host_pointer(thread, pages[i]));
+        const u64 nodes = call[3] == 0 ? 0 : call[3] + done * sizeof(i32);
+        result =
+            host_syscall(SYS_move_pages, pid, count, reinterpret_cast<u64>(pages),
+                         reinterpret_cast<u64>(host_pointer(thread, nodes)),
+                         reinterpret_cast<u64>(host_pointer(thread, call[4] + done * sizeof(i32))), flags);
+        done += count;
+    } while (result == 0 && done < call[1]);
+    return result;
 }
 
 i64 calls::mbind(Thread& thread, const Call& call) {

@@ -1,5 +1,4 @@
-// Waiting for descriptors: ppoll(2), pselect(2), epoll(7). The generic struct epoll_event has 16 bytes,
-// x86-64's is packed to 12.
+// Waiting for descriptors: ppoll(2), pselect(2), epoll(7).
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -7,18 +6,12 @@
 #include <vector>
 
 #include "linux/guest_memory.h"
+#include "linux/guest_types.h"
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
 
 namespace kiln::user {
 namespace {
-
-struct GuestEpollEvent {
-    u32 events;
-    u32 padding;
-    u64 data;
-};
-static_assert(sizeof(GuestEpollEvent) == 16);
 
 /// epoll_pwait and epoll_pwait2: they differ in how argument 3 gives the time limit.
 i64 wait_for_events(Thread& thread, const Call& call, long number, u64 timeout) {

@@ -120,6 +120,9 @@ std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int h
     if (!path.starts_with("/proc/")) return std::nullopt;
     Process& process = thread.process;
     std::string_view entry = own_entry(path);
+    // A program that runs is not to be written to; to the host it is only a file that kiln has mapped.
+    const bool writes = (host_flags & O_ACCMODE) != O_RDONLY || host_flags & O_TRUNC;
+    if (entry == "exe" && writes && !(host_flags & (O_PATH | O_NOFOLLOW))) return -ETXTBSY;
     if (entry == "exe")
         return host_syscall(SYS_openat, static_cast<u64>(AT_FDCWD),
                             reinterpret_cast<u64>(process.program.executable.c_str()), host_flags);
@@ -151,6 +154,14 @@ std::array<int, 3> own_descriptors(const Process& process) {
     std::array<int, 3> own = {own_executable(), process.sysroot.descriptor(), log_fd() > 2 ? log_fd() : -1};
     std::ranges::sort(own);
     return own;
+}
+
+void vacate_descriptor(const Process& process, int fd) {
+    constexpr int first_own_descriptor = 900;
+    const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, first_own_descriptor);
+    if (fd == own_executable()) move_own_executable(moved);
+    if (fd == process.sysroot.descriptor()) process.sysroot.move_descriptor(moved);
+    if (fd == log_fd()) log_move(moved >= 0 ? moved : STDERR_FILENO);
 }
 
 bool is_own_descriptor(const Process& process, int fd) {

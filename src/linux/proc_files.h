@@ -23,5 +23,7 @@ std::string maps_text(const Process& process);
 /// Descriptors that kiln uses itself, ascending; -1: none.
 std::array<int, 3> own_descriptors(const Process& process);
 bool is_own_descriptor(const Process& process, int fd);
+/// Moves kiln's descriptor `fd` to another number; where there is none, kiln does without it.
+void vacate_descriptor(const Process& process, int fd);
 
 }  // namespace kiln::user

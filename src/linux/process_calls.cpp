@@ -1,6 +1,6 @@
-// Calls about the process and the machine: uname(2), limits, prctl(2). Elsewhere: clone.cpp, exec.cpp, the
-// end of threads and processes in thread.cpp.
-#include <sys/prctl.h>
+// Calls about the process and the machine: uname(2), limits. Elsewhere: prctl.cpp, clone.cpp, exec.cpp, the
+// end of threads and processes in threads.cpp.
+#include <linux/kcmp.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -39,27 +39,6 @@ i64 change_limit(Thread& thread, int pid, int resource, u64 wanted, u64 old) {
     return old == 0 || store(thread, old, before) ? 0 : -EFAULT;
 }
 
-/// How the arguments of a prctl(2) operation are handed over.
-enum class PrctlArgs : u8 { values, pointer };
-struct PrctlRow {
-    int operation;
-    PrctlArgs args;
-};
-constexpr PrctlRow prctl_rows[] = {
-    {PR_SET_PDEATHSIG, PrctlArgs::values},       {PR_GET_PDEATHSIG, PrctlArgs::pointer},
-    {PR_GET_DUMPABLE, PrctlArgs::values},        {PR_SET_DUMPABLE, PrctlArgs::values},
-    {PR_GET_KEEPCAPS, PrctlArgs::values},        {PR_SET_KEEPCAPS, PrctlArgs::values},
-    {PR_SET_NAME, PrctlArgs::pointer},           {PR_GET_NAME, PrctlArgs::pointer},
-    {PR_CAPBSET_READ, PrctlArgs::values},        {PR_CAPBSET_DROP, PrctlArgs::values},
-    {PR_GET_SECUREBITS, PrctlArgs::values},      {PR_SET_SECUREBITS, PrctlArgs::values},
-    {PR_SET_TIMERSLACK, PrctlArgs::values},      {PR_GET_TIMERSLACK, PrctlArgs::values},
-    {PR_SET_CHILD_SUBREAPER, PrctlArgs::values}, {PR_GET_CHILD_SUBREAPER, PrctlArgs::pointer},
-    {PR_SET_NO_NEW_PRIVS, PrctlArgs::values},    {PR_GET_NO_NEW_PRIVS, PrctlArgs::values},
-    {PR_SET_THP_DISABLE, PrctlArgs::values},     {PR_GET_THP_DISABLE, PrctlArgs::values},
-    {PR_CAP_AMBIENT, PrctlArgs::values},         {PR_SET_PTRACER, PrctlArgs::values},
-    {PR_GET_SECCOMP, PrctlArgs::values},
-};
-
 }  // namespace
 
 void bind_memory(Process& process) {
@@ -96,30 +75,16 @@ i64 calls::prlimit64(Thread& thread, const Call& call) {
     return change_limit(thread, call.word(0), call.word(1), call[2], call[3]);
 }
 
-i64 calls::prctl(Thread& thread, const Call& call) {
-    for (const PrctlRow& row : prctl_rows) {
-        if (row.operation != call.word(0)) continue;
-        u64 first =
-            row.args == PrctlArgs::pointer ? reinterpret_cast<u64>(host_pointer(thread, call[1])) : call[1];
-        return host_syscall(SYS_prctl, static_cast<u64>(row.operation), first, call[2], call[3], call[4]);
-    }
-    return -EINVAL;
-}
-
 i64 calls::seccomp(Thread&, const Call&) {
     // A filter would see the host's calls, with other numbers than the guest's.
     return -EINVAL;
 }
 
-i64 calls::semctl(Thread& thread, const Call& call) {
-    // The commands whose last argument is a number or absent (include/uapi/linux/sem.h, ipc.h).
-    constexpr int ipc_rmid = 0, getpid_command = 11, getval = 12, getncnt = 14, getzcnt = 15, setval = 16;
-    int command = call.word(2);
-    bool value = command == ipc_rmid || command == getpid_command || command == getval ||
-                 command == getncnt || command == getzcnt || command == setval;
-    u64 last = value ? call[3] : reinterpret_cast<u64>(host_pointer(thread, call[3]));
-    return host_syscall(SYS_semctl, static_cast<u64>(call.word(0)), static_cast<u64>(call.word(1)),
-                        static_cast<u64>(command), last);
+i64 calls::kcmp(Thread& thread, const Call& call) {
+    const u64 second =
+        call.word(2) == KCMP_EPOLL_TFD ? reinterpret_cast<u64>(host_pointer(thread, call[4])) : call[4];
+    return host_syscall(SYS_kcmp, static_cast<u64>(call.word(0)), static_cast<u64>(call.word(1)),
+                        static_cast<u64>(call.word(2)), call[3], second);
 }
 
 }  // namespace kiln::user

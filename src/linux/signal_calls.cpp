@@ -24,7 +24,7 @@ i64 queue_signal(Thread& thread, const Call& call, long number, unsigned target)
     if (!load(thread, call[target + 2], info)) return -EFAULT;
     const int signal = call.word(target + 1);
     // The kernel lets nobody but the thread itself pass for the kernel.
-    if ((signal == SIGSEGV || signal == SIGBUS) && info.si_code > 0 && call.word(target) == thread.tid)
+    if (is_fault_signal(signal) && info.si_code > 0 && call.word(target) == thread.tid)
         info.si_code = disguised_code(info.si_code);
     if (target == 0) return safe_syscall(thread, number, call.word(0), signal, &info);
     return safe_syscall(thread, number, call.word(0), call.word(1), signal, &info);
@@ -119,6 +119,16 @@ i64 calls::rt_sigqueueinfo(Thread& thread, const Call& call) {
 
 i64 calls::rt_tgsigqueueinfo(Thread& thread, const Call& call) {
     return queue_signal(thread, call, SYS_rt_tgsigqueueinfo, 1);
+}
+
+i64 calls::pidfd_send_signal(Thread& thread, const Call& call) {
+    if (call[2] == 0)
+        return safe_syscall(thread, SYS_pidfd_send_signal, call.word(0), call.word(1), 0, call[3]);
+    siginfo_t info;
+    if (!load(thread, call[2], info)) return -EFAULT;
+    // As in queue_signal(); whose descriptor it is, only the kernel knows.
+    if (is_fault_signal(call.word(1)) && info.si_code > 0) info.si_code = disguised_code(info.si_code);
+    return safe_syscall(thread, SYS_pidfd_send_signal, call.word(0), call.word(1), &info, call[3]);
 }
 
 i64 calls::sigaltstack(Thread& thread, const Call& call) {

@@ -8,6 +8,9 @@ namespace kiln::user {
 /// Signals are numbered 1 to signal_count.
 inline constexpr int signal_count = 64;
 
+/// Whether the signal is how faults of guest accesses arrive: the host may not block those.
+constexpr bool is_fault_signal(int signal) { return signal == 7 /* SIGBUS */ || signal == 11 /* SIGSEGV */; }
+
 /// A set of signals; bit n - 1 stands for signal n, as in the kernel's sigset_t.
 struct SignalMask {
     u64 bits = 0;

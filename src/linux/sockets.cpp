@@ -1,9 +1,12 @@
-// Messages with buffers and control data: sendmsg(2), recvmsg(2) and their plural forms. The structures are
-// those of every 64-bit Linux; only the pointers in them need translation. Plain socket calls go straight
-// through.
+// Messages with buffers and control data: sendmsg(2), recvmsg(2) and their plural forms; socket filters. The
+// structures are those of every 64-bit Linux; only the pointers in them need translation. Control data and plain
+// socket calls go straight through.
+#include <limits.h>
+#include <linux/filter.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "linux/guest_memory.h"
@@ -35,61 +38,101 @@ struct GuestMessageSlot {
 };
 static_assert(sizeof(GuestMessageSlot) == sizeof(mmsghdr));
 
-enum class Direction : u8 { send, receive };
-
-i64 transfer(Thread& thread, int socket, u64 address, int flags, Direction direction) {
-    GuestMessage guest;
-    if (!load(thread, address, guest)) return -EFAULT;
+/// A message's header with host addresses.
+struct HostMessage {
+    msghdr header{};
     std::vector<iovec> buffers;
-    if (guest.buffer_count > 1024) return -EMSGSIZE;
-    if (i64 error = load_buffers(thread, guest.buffers, guest.buffer_count, buffers); error < 0) return error;
-    msghdr host{};
-    host.msg_name = host_pointer(thread, guest.name, guest.name_bytes);
-    host.msg_namelen = guest.name_bytes;
-    host.msg_iov = buffers.data();
-    host.msg_iovlen = buffers.size();
-    host.msg_control = host_pointer(thread, guest.control, guest.control_bytes);
-    host.msg_controllen = guest.control_bytes;
-    host.msg_flags = static_cast<int>(guest.flags);
-    long number = direction == Direction::send ? SYS_sendmsg : SYS_recvmsg;
-    i64 result = waiting_syscall(thread, number, socket, &host, flags);
-    if (result < 0 || direction == Direction::send) return result;
-    guest.name_bytes = host.msg_namelen;
-    guest.control_bytes = host.msg_controllen;
-    guest.flags = static_cast<u32>(host.msg_flags);
-    return store(thread, address, guest) ? result : -EFAULT;
+
+    /// 0 or minus an errno.
+    i64 load_from(const Thread& thread, const GuestMessage& guest) {
+        if (guest.buffer_count > IOV_MAX) return -EMSGSIZE;
+        if (i64 error = load_buffers(thread, guest.buffers, guest.buffer_count, buffers); error < 0)
+            return error;
+        header.msg_name = host_pointer(thread, guest.name, guest.name_bytes);
+        header.msg_namelen = guest.name_bytes;
+        header.msg_iov = buffers.data();
+        header.msg_iovlen = buffers.size();
+        header.msg_control = host_pointer(thread, guest.control, guest.control_bytes);
+        header.msg_controllen = guest.control_bytes;
+        header.msg_flags = static_cast<int>(guest.flags);
+        return 0;
+    }
+    /// What the kernel changes in a header that it received into.
+    void store_to(GuestMessage& guest) const {
+        guest.name_bytes = header.msg_namelen;
+        guest.control_bytes = header.msg_controllen;
+        guest.flags = static_cast<u32>(header.msg_flags);
+    }
+};
+
+i64 transfer(Thread& thread, const Call& call, long number) {
+    GuestMessage guest;
+    if (!load(thread, call[1], guest)) return -EFAULT;
+    HostMessage host;
+    if (i64 error = host.load_from(thread, guest); error < 0) return error;
+    const i64 result = waiting_syscall(thread, number, call.word(0), &host.header, call.word(2));
+    if (result < 0 || number == SYS_sendmsg) return result;
+    host.store_to(guest);
+    return store(thread, call[1], guest) ? result : -EFAULT;
 }
 
-/// One message after the other; the result is how many went, or the first one's error.
-i64 transfer_many(Thread& thread, const Call& call, Direction direction) {
-    int flags = call.word(3) & ~MSG_WAITFORONE;
-    u64 count = std::min<u64>(static_cast<u32>(call[2]), 1024);
-    for (u64 i = 0; i < count; ++i) {
-        u64 slot = call[1] + i * sizeof(GuestMessageSlot);
-        i64 result = transfer(thread, call.word(0), slot, flags, direction);
-        if (result < 0) return i > 0 ? static_cast<i64>(i) : result;
-        if (!store(thread, slot + offsetof(GuestMessageSlot, bytes), static_cast<u32>(result)))
-            return -EFAULT;
-        if (direction == Direction::receive && call.word(3) & MSG_WAITFORONE) flags |= MSG_DONTWAIT;
+/// The plural forms. Messages behind one that cannot be read are left out, as the kernel would stop there.
+i64 transfer_many(Thread& thread, const Call& call, long number) {
+    const u64 asked = std::min<u64>(static_cast<u32>(call[2]), IOV_MAX);
+    std::vector<GuestMessageSlot> guest;
+    std::vector<HostMessage> messages;
+    std::vector<mmsghdr> slots;
+    auto address = [&](u64 index) { return call[1] + index * sizeof(GuestMessageSlot); };
+    for (u64 i = 0; i < asked; ++i) {
+        GuestMessageSlot slot;
+        i64 error = load(thread, address(i), slot) ? 0 : -EFAULT;
+        if (error == 0) error = messages.emplace_back().load_from(thread, slot.message);
+        if (error < 0 && i == 0) return error;
+        if (error < 0) break;
+        guest.push_back(slot);
     }
-    return static_cast<i64>(count);
+    for (u64 i = 0; i < guest.size(); ++i) slots.push_back({messages[i].header, 0});
+    const bool sends = number == SYS_sendmmsg;
+    const i64 result = waiting_syscall(thread, number, call.word(0), slots.data(), slots.size(), call.word(3),
+                                       sends ? nullptr : host_pointer(thread, call[4]));
+    for (i64 i = 0; i < result; ++i) {
+        messages[i].header = slots[i].msg_hdr;
+        if (!sends) messages[i].store_to(guest[i].message);
+        guest[i].bytes = slots[i].msg_len;
+        if (!store(thread, address(i), guest[i])) return i > 0 ? i : -EFAULT;
+    }
+    return result;
+}
+
+/// A socket filter, which is a count and the address of that many instructions.
+i64 attach_filter(Thread& thread, const Call& call) {
+    struct {
+        u16 count;
+        u16 padding[3];
+        u64 code;
+    } program;
+    static_assert(sizeof program == sizeof(sock_fprog));
+    if (call[4] != sizeof program) return -EINVAL;
+    if (!load(thread, call[3], program)) return -EFAULT;
+    program.code =
+        reinterpret_cast<u64>(host_pointer(thread, program.code, program.count * sizeof(sock_filter)));
+    return host_syscall(SYS_setsockopt, static_cast<u64>(call.word(0)), static_cast<u64>(call.word(1)),
+                        static_cast<u64>(call.word(2)), reinterpret_cast<u64>(&program), sizeof program);
 }
 
 }  // namespace
 
-i64 calls::sendmsg(Thread& thread, const Call& call) {
-    return transfer(thread, call.word(0), call[1], call.word(2), Direction::send);
-}
+i64 calls::sendmsg(Thread& thread, const Call& call) { return transfer(thread, call, SYS_sendmsg); }
+i64 calls::recvmsg(Thread& thread, const Call& call) { return transfer(thread, call, SYS_recvmsg); }
+i64 calls::sendmmsg(Thread& thread, const Call& call) { return transfer_many(thread, call, SYS_sendmmsg); }
+i64 calls::recvmmsg(Thread& thread, const Call& call) { return transfer_many(thread, call, SYS_recvmmsg); }
 
-i64 calls::recvmsg(Thread& thread, const Call& call) {
-    return transfer(thread, call.word(0), call[1], call.word(2), Direction::receive);
-}
-
-i64 calls::sendmmsg(Thread& thread, const Call& call) { return transfer_many(thread, call, Direction::send); }
-
-i64 calls::recvmmsg(Thread& thread, const Call& call) {
-    // The time limit only counts between messages: recvmmsg(2), BUGS.
-    return transfer_many(thread, call, Direction::receive);
+i64 calls::setsockopt(Thread& thread, const Call& call) {
+    const int option = call.word(2);
+    if (call.word(1) == SOL_SOCKET && (option == SO_ATTACH_FILTER || option == SO_ATTACH_REUSEPORT_CBPF))
+        return attach_filter(thread, call);
+    return waiting_syscall(thread, SYS_setsockopt, call.word(0), call.word(1), option,
+                           host_pointer(thread, call[3]), call[4]);
 }
 
 }  // namespace kiln::user

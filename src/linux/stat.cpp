@@ -44,6 +44,17 @@ i64 calls::newfstatat(Thread& thread, const Call& call) {
     return store(thread, call[2], guest_stat(facts)) ? 0 : -EFAULT;
 }
 
+i64 calls::statx(Thread& thread, const Call& call) {
+    const bool keep = call.word(2) & AT_SYMLINK_NOFOLLOW;
+    PathArg path(thread, call[1], keep ? LastLink::keep : LastLink::follow);
+    std::optional<std::string> executable;
+    if (!keep) executable = proc_link_target(thread.process, path.absolute());
+    return host_syscall(SYS_statx, static_cast<u64>(call.word(0)),
+                        reinterpret_cast<u64>(executable ? executable->c_str() : path.host()),
+                        static_cast<u64>(call.word(2)), call[3],
+                        reinterpret_cast<u64>(host_pointer(thread, call[4])));
+}
+
 i64 calls::fstat(Thread& thread, const Call& call) {
     struct stat facts;
     i64 result = host_syscall(SYS_fstat, static_cast<u64>(call.word(0)), reinterpret_cast<u64>(&facts));

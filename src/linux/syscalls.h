@@ -1,34 +1,14 @@
 // The system call table: rows of syscalls.def with the kinds of their arguments, and dispatch by number.
 #pragma once
 
-#include <array>
-#include <span>
 #include <string_view>
 
 #include "linux/arch.h"
+#include "linux/args.h"
 
 namespace kiln::user {
 
 class Thread;
-
-/// The kinds with an underscore behind, because some are words of the language.
-enum class ArgKind : u8 {
-#define ARG(kind, pass, show, when, meaning) kind##_,
-#include "linux/args.def"
-#undef ARG
-};
-
-/// How an argument is handed to a host call.
-enum class ArgPass : u8 { value, pointer, path, link };
-
-constexpr ArgPass arg_pass(ArgKind kind) {
-    constexpr ArgPass passes[] = {
-#define ARG(kind, pass, show, when, meaning) ArgPass::pass,
-#include "linux/args.def"
-#undef ARG
-    };
-    return passes[static_cast<u8>(kind)];
-}
 
 struct Call;
 /// Gives a result, minus an errno, or one of the codes below.
@@ -37,7 +17,7 @@ using CallHandler = i64 (*)(Thread& thread, const Call& call);
 struct CallRow {
     std::string_view name;
     CallHandler handler;
-    std::array<ArgKind, 6> args;
+    ArgList args;
     std::string_view meaning;
 };
 

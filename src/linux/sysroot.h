@@ -30,6 +30,8 @@ class Sysroot {
     /// The descriptor the lookups use, which is none of the guest's; -1: none. Lookups go on if the guest
     /// closes it all the same.
     int descriptor() const { return descriptor_; }
+    /// From now on it is this one; -1: closed.
+    void move_descriptor(int fd) const { descriptor_ = fd; }
 
   private:
     int open_directory() const;

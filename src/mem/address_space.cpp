@@ -27,6 +27,10 @@ constexpr u64 stack_room = u64{128} << 20;
 
 constexpr u64 first_ceiling(u64 limit) { return limit > 2 * stack_room ? limit - stack_room : limit; }
 
+// Behind an arena: where a kernel that is given a buffer across the arena's end stops, before it reaches memory
+// of kiln's own.
+constexpr u64 guard_bytes = u64{64} << 10;
+
 constexpr int reserve_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
 // Whether the host can give [lowest_address, limit) at their own place: nothing of the host's is there. A
@@ -85,10 +89,10 @@ Result<std::unique_ptr<AddressSpace>> AddressSpace::create(const Options& option
 
     void* wanted = reinterpret_cast<void*>(options.base.value_or(0));
     const int fixed = options.base ? MAP_FIXED_NOREPLACE : 0;
-    void* arena = mmap(wanted, limit, PROT_NONE, reserve_flags | fixed, -1, 0);
+    void* arena = mmap(wanted, limit + guard_bytes, PROT_NONE, reserve_flags | fixed, -1, 0);
     if (arena == MAP_FAILED || (fixed && arena != wanted)) {
         const int error = arena == MAP_FAILED ? errno : EEXIST;
-        if (arena != MAP_FAILED) munmap(arena, limit);
+        if (arena != MAP_FAILED) munmap(arena, limit + guard_bytes);
         return fail("cannot reserve " + std::to_string(limit >> 20) + " MiB of addresses for the guest: " +
                         std::strerror(error) + " (is there a limit on address space, ulimit -v?)",
                     error);
@@ -98,7 +102,7 @@ Result<std::unique_ptr<AddressSpace>> AddressSpace::create(const Options& option
 
 AddressSpace::~AddressSpace() {
     for (const auto& [begin, region] : regions_) munmap(host(region.begin), region.bytes());
-    if (arena_) munmap(host(GuestAddr(0)), limit_);
+    if (arena_) munmap(host(GuestAddr(0)), limit_ + guard_bytes);
 }
 
 void AddressSpace::clear() {

@@ -42,6 +42,7 @@ struct Backing {
     dev_t device = 0;
     ino_t inode = 0;
     bool anonymous = true;
+    bool system_v = false;  ///< a segment of shmget(2), whose identifier is `inode`
 };
 
 /// Neighbouring pages with the same rights and consecutive backing.
@@ -121,6 +122,11 @@ class AddressSpace final : public abi::CodeSource {
     };
     void set_bounds(const Bounds& bounds);
 
+    /// shmat(2) of the segment `id`, with Linux's SHM_ flags; the address, or minus an errno.
+    i64 attach(int id, GuestAddr hint, int flags);
+    /// shmdt(2).
+    i64 detach(GuestAddr begin);
+
     /// Where the heap begins: the loader's word, once for each program. `begin` need not be aligned.
     void set_brk_start(GuestAddr begin);
     /// Moves the end of the heap and gives where it then is: not moved if it cannot be. GuestAddr(0) asks.
@@ -195,6 +201,7 @@ class AddressSpace final : public abi::CodeSource {
     i64 remove(Change& change, u64 begin, u64 end);
     bool grow_in_place(const Region& region, u64 new_end);
     i64 move(Change& change, const Region& piece, u64 new_begin, u64 new_bytes, int flags);
+    i64 place_segment(Change& change, Region region, int id, int flags);
     template <class Call>
     i64 for_mapped(u64 begin, u64 length, Call&& call) const;
 

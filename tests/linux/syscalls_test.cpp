@@ -1,7 +1,13 @@
 // The system call table, the conversions and the text of -strace, without a running guest.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 
 #include <cstring>
 #include <fstream>
@@ -14,6 +20,7 @@
 #include "linux/process.h"
 #include "linux/signals.h"
 #include "linux/strace.h"
+#include "linux/strace_show.h"
 #include "mem/fault.h"
 #include "run/wiring.h"
 
@@ -231,6 +238,104 @@ TEST_F(Syscalls, StructuresAreShown) {
     EXPECT_EQ(format_before(*thread, call("execve", {program, list, list})),
               "execve(\"/bin/a\", [\"a\", \"b c\"], " + format_argument(*thread, call("brk", {list}), 0, 0) +
                   " /* 2 vars */)");
+}
+
+TEST_F(Syscalls, EveryKindOfArgumentHasWhatItIsShownWith) {
+    struct Kind {
+        ArgKind kind;
+        std::string_view name, show;
+    };
+    const Kind kinds[] = {
+#define ARG(kind, pass, show, meaning) {ArgKind::kind##_, #kind, #show},
+#include "linux/args.def"
+#undef ARG
+    };
+    for (const Kind& kind : kinds) {
+        if (kind.show == "flags" || kind.show == "choice" || kind.show == "futex_operation") {
+            EXPECT_TRUE(has_names(kind.kind)) << kind.name;
+        }
+        if (kind.show == "structure" || kind.show == "items") {
+            EXPECT_TRUE(has_rows(kind.kind)) << kind.name;
+        }
+    }
+}
+
+TEST_F(Syscalls, EveryCallIsShownWithAllItsArgumentsWhateverTheyAre) {
+    std::string zeros(4096, '\0'), ones(4096, '\xff');
+    const u64 at_zeros = put(0, zeros.data(), zeros.size()), at_ones = put(4096, ones.data(), ones.size());
+    const u64 values[] = {0, 1, at_zeros, at_ones, at_ones + 4090, 8, ~u64{0}, u64{1} << 63, 0x7fffffff};
+    for (u64 number = 0; number < call_numbers; ++number) {
+        const CallRow& row = call_row(number);
+        if (row.name.empty()) continue;
+        for (u64 value : values) {
+            const Call made{number, row, {value, value, value, value, value, value}};
+            for (i64 result : {i64{0}, i64{1}, i64{4096}, i64{-EFAULT}}) {
+                const std::string text = format_call(*thread, made, format_before(*thread, made), result);
+                EXPECT_TRUE(text.starts_with(std::string(row.name) + "(")) << text;
+                EXPECT_EQ(text.find('\1'), text.npos) << text;
+                EXPECT_EQ(text.find(", ,"), text.npos) << text;
+                EXPECT_EQ(text.find(", )"), text.npos) << text;
+                EXPECT_LT(text.size(), 20000u) << row.name;
+            }
+        }
+    }
+}
+
+TEST_F(Syscalls, RequestsSayWhatTheirArgumentIs) {
+    const i32 three = 3;
+    const u64 number = put(0, &three, sizeof three);
+    EXPECT_EQ(line("ioctl", {5, FIONREAD, number}, 0), "ioctl(5, FIONREAD, [3])                  = 0");
+    EXPECT_EQ(line("ioctl", {5, FIOCLEX, 7}, 0), "ioctl(5, FIOCLEX)                        = 0");
+    EXPECT_EQ(line("ioctl", {5, 0x12345678, 7}, -ENOTTY),
+              "ioctl(5, 0x12345678, 0x7)                = -1 ENOTTY (Inappropriate ioctl for device)");
+    EXPECT_EQ(line("fcntl", {3, F_GETFL, 9}, 2),
+              "fcntl(3, F_GETFL)                        = 2 (flags O_RDWR)");
+    struct flock lock{};
+    lock.l_type = F_WRLCK;
+    lock.l_len = 10;
+    EXPECT_EQ(line("fcntl", {3, F_SETLK, put(0, &lock, sizeof lock)}, 0),
+              "fcntl(3, F_SETLK, {l_type=F_WRLCK, l_whence=SEEK_SET, l_start=0, l_len=10, l_pid=0}) = 0");
+    EXPECT_EQ(line("prctl", {PR_SET_NAME, put(0, "name")}, 0),
+              "prctl(PR_SET_NAME, \"name\")               = 0");
+    EXPECT_EQ(line("prctl", {PR_GET_DUMPABLE}, 1), "prctl(PR_GET_DUMPABLE)                   = 1");
+}
+
+TEST_F(Syscalls, MessagesAndListsAreShown) {
+    const u64 first = put(500, "hello"), second = put(520, "world");
+    iovec buffers[2] = {{reinterpret_cast<void*>(first), 5}, {reinterpret_cast<void*>(second), 5}};
+    const u64 list = put(600, buffers, sizeof buffers);
+    EXPECT_EQ(line("writev", {1, list, 2}, 10),
+              "writev(1, [{iov_base=\"hello\", iov_len=5}, {iov_base=\"world\", iov_len=5}], 2) = 10");
+    EXPECT_EQ(line("readv", {1, list, 2}, 7),
+              "readv(1, [{iov_base=\"hello\", iov_len=5}, {iov_base=\"wo\", iov_len=5}], 2) = 7");
+    struct {
+        u64 bytes = CMSG_LEN(sizeof(int));
+        int level = SOL_SOCKET, type = SCM_RIGHTS, fd = 7;
+    } control;
+    msghdr message{};
+    message.msg_iov = reinterpret_cast<iovec*>(list);
+    message.msg_iovlen = 1;
+    message.msg_control = reinterpret_cast<void*>(put(700, &control, sizeof control));
+    message.msg_controllen = sizeof control;
+    EXPECT_EQ(
+        line("sendmsg", {4, put(800, &message, sizeof message), MSG_DONTWAIT}, 5),
+        "sendmsg(4, {msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base=\"hello\", iov_len=5}], msg_iovlen=1, "
+        "msg_control=[{cmsg_len=20, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[7]}], "
+        "msg_controllen=24, msg_flags=0}, MSG_DONTWAIT) = 5");
+    pollfd waits[2] = {{3, POLLIN, POLLIN}, {4, POLLOUT | POLLERR, 0}};
+    EXPECT_EQ(
+        line("ppoll", {put(0, waits, sizeof waits), 2, 0, 0, 8}, 1),
+        "ppoll([{fd=3, events=POLLIN, revents=POLLIN}, {fd=4, events=POLLOUT|POLLERR, revents=0}], 2, NULL, "
+        "NULL, 8) = 1");
+    const i32 one = 1;
+    EXPECT_EQ(line("setsockopt", {3, SOL_SOCKET, SO_REUSEADDR, put(0, &one, 4), 4}, 0),
+              "setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0");
+    SignalAction action{0x10000, SA_RESTART, SignalMask::of(SIGINT)};
+    EXPECT_EQ(line("rt_sigaction", {SIGCHLD, put(0, &action, sizeof action), 0, 8}, 0),
+              "rt_sigaction(SIGCHLD, {sa_handler=0x10000, sa_mask=[INT], sa_flags=SA_RESTART}, NULL, 8) = 0");
+    const i32 status = 3 << 8;
+    EXPECT_EQ(line("wait4", {~u64{0}, put(0, &status, 4), WNOHANG, 0}, 17),
+              "wait4(-1, [{WIFEXITED(s) && WEXITSTATUS(s) == 3}], WNOHANG, NULL) = 17");
 }
 
 TEST_F(Syscalls, ResultsAndNames) {

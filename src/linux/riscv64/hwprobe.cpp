@@ -1,5 +1,8 @@
 // riscv_hwprobe(2) and riscv_flush_icache(2): the calls that only riscv64 has
 // (arch/riscv/include/uapi/asm/hwprobe.h).
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 
 #include "linux/guest_memory.h"
@@ -74,12 +77,74 @@ void answer(Pair& pair, u64 highest_address) {
     }
 }
 
+/// Whether a hart that answers `seen` has what `asked` wants: all bits of the keys that are bit sets, the same
+/// value for others.
+bool satisfies(const Pair& seen, const Pair& asked) {
+    constexpr i64 base_behavior = 3, ima_ext_0 = 4, cpuperf_0 = 5;
+    const bool bits = asked.key == base_behavior || asked.key == ima_ext_0 || asked.key == cpuperf_0;
+    return bits ? (seen.value & asked.value) == asked.value : seen.value == asked.value;
+}
+
+/// A set of harts, as long as the guest's but at most 1024.
+struct Harts {
+    u64 bytes;
+    u8 bits[128]{};
+
+    Harts(const Call& call) : bytes(std::min<u64>(call[2], sizeof bits)) {}
+    bool none() const {
+        return std::ranges::all_of(bits, [](u8 byte) { return byte == 0; });
+    }
+    /// Drops those that are not there, or takes all that are.
+    void keep_online() {
+        for_online([](u8& byte, u8 mask) { byte &= mask; });
+    }
+    void take_online() {
+        for_online([](u8& byte, u8 mask) { byte = mask; });
+    }
+
+  private:
+    template <class Change>
+    void for_online(Change&& change) {
+        const u64 online = static_cast<u64>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+        for (u64 i = 0; i < sizeof bits; ++i) {
+            const u64 here = std::min<u64>(online > i * 8 ? online - i * 8 : 0, 8);
+            change(bits[i], static_cast<u8>((1u << here) - 1));
+        }
+    }
+};
+
+/// RISCV_HWPROBE_WHICH_CPUS: leaves those harts in the guest's set that have all it asks for. All are alike.
+i64 which_harts(Thread& thread, const Call& call) {
+    if (call[2] == 0 || call[3] == 0) return -EINVAL;
+    Harts harts(call);
+    if (!thread.process.memory.read(call.address(3), harts.bits, harts.bytes)) return -EFAULT;
+    harts.none() ? harts.take_online() : harts.keep_online();
+    bool all = true;
+    for (u64 i = 0; i < call[1]; ++i) {
+        const u64 at = call[0] + i * sizeof(Pair);
+        Pair asked;
+        if (!load(thread, at, asked)) return -EFAULT;
+        Pair seen = asked;
+        answer(seen, thread.process.memory.limit() - 1);
+        if (seen.key < 0 && !store(thread, at, seen)) return -EFAULT;
+        all = all && seen.key >= 0 && satisfies(seen, asked);
+    }
+    if (!all) std::ranges::fill(harts.bits, u8{0});
+    return thread.process.memory.write(call.address(3), harts.bits, harts.bytes) ? 0 : -EFAULT;
+}
+
 }  // namespace
 
 i64 calls::riscv_hwprobe(Thread& thread, const Call& call) {
-    // Asking which harts have given answers is not supported: all are the same.
+    constexpr u64 which_cpus = 1;
+    if (call[4] == which_cpus) return which_harts(thread, call);
     if (call[4] != 0) return -EINVAL;
-    if (call[2] == 0 && call[3] != 0) return -EINVAL;
+    if (call[2] != 0 || call[3] != 0) {
+        Harts harts(call);
+        if (!thread.process.memory.read(call.address(3), harts.bits, harts.bytes)) return -EFAULT;
+        harts.keep_online();
+        if (harts.none()) return -EINVAL;
+    }
     for (u64 i = 0; i < call[1]; ++i) {
         u64 at = call[0] + i * sizeof(Pair);
         Pair pair;

@@ -99,7 +99,7 @@ class Strace(unittest.TestCase):
 
     def test_faults_are_shown(self):
         _, _, lines = run("null", 0, options=["--strace"])
-        self.assertIn("--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x0} ---\n", lines)
+        self.assertIn("--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=NULL} ---\n", lines)
 
     def test_errors_have_names(self):
         _, _, lines = run("unknown", 1000, options=["--strace"])

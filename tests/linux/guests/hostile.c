@@ -60,9 +60,9 @@ static const short left_out[] = {
 };
 
 /// With a bad argument that happens to be good these take the guest's own memory or time away.
-static const short may_be_fatal[] = {SYS_munmap,    SYS_mremap,    SYS_mmap,    SYS_mprotect,
-                                     SYS_brk,       SYS_madvise,   SYS_mbind,   SYS_prctl,
-                                     SYS_setrlimit, SYS_prlimit64, SYS_seccomp, SYS_pkey_mprotect};
+static const short may_be_fatal[] = {SYS_munmap,    SYS_mremap,    SYS_mmap,  SYS_mprotect,
+                                     SYS_brk,       SYS_madvise,   SYS_mbind, SYS_prctl,
+                                     SYS_setrlimit, SYS_prlimit64, SYS_clone, SYS_clone3};
 
 #define HAS(list, number) has(list, sizeof list / sizeof *list, number)
 static int has(const short* list, unsigned count, int number) {
