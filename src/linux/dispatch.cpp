@@ -105,7 +105,10 @@ void make_call(Thread& thread) {
         before = format_before(thread, call);
         if (may_not_return(call.row)) trace_call(thread, before + " = ?");
     }
-    const i64 result = call.row.handler(thread, call);
+    i64 result = call.row.handler(thread, call);
+    // The kernel may have been refused a page only because code that was made from it is watched.
+    if (result == -EFAULT && thread.process.engine.allow_writes(GuestAddr(0), thread.process.memory.limit()))
+        result = call.row.handler(thread, call);
     if (traced && result != registers_set) trace_call(thread, format_call(thread, call, before, result));
     if (result == registers_set) return;
     if (result == restart_always || result == restart_without_handler) {

@@ -257,7 +257,9 @@ bool AddressSpace::read(GuestAddr from, void* to, size_t bytes) const {
 }
 
 bool AddressSpace::write(GuestAddr to, const void* from, size_t bytes) {
-    return contains(to, bytes) && copy_to(host(to), from, bytes);
+    if (!contains(to, bytes)) return false;
+    if (copy_to(host(to), from, bytes)) return true;
+    return write_listener_ && write_listener_(to, bytes) && copy_to(host(to), from, bytes);
 }
 
 std::optional<std::string> AddressSpace::read_string(GuestAddr from, size_t max_bytes) const {

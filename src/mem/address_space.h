@@ -9,8 +9,8 @@
 //   - the map of regions is the truth about what the guest has; the host's mappings follow it under one lock;
 //   - no mapping of the guest ever replaces memory of kiln's own;
 //   - guest PROT_EXEC never becomes host PROT_EXEC: executable for the guest is readable for the host.
-// Elsewhere on purpose: copying that survives a bad pointer (mem/access.h), and the watch on writes to pages
-// that hold translated code.
+// Elsewhere on purpose: copying that survives a bad pointer (mem/access.h), and which pages are to be watched
+// for writes, because they hold translated code (run/engine.h).
 #pragma once
 
 #include <sys/mman.h>
@@ -21,6 +21,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -161,6 +162,20 @@ class AddressSpace final : public abi::CodeSource {
     using CodeListener = std::function<void(GuestAddr begin, u64 bytes)>;
     void set_code_listener(CodeListener listener) { listener_ = std::move(listener); }
 
+    // Watching for writes: a page that code was made from and that the guest may write is taken from it, so
+    // that the first write faults and can be noticed.
+    /// Makes writes to the page of `address` fault; false where nothing has to be watched (it is not the
+    /// guest's to write) or nothing can be (shared memory has other addresses).
+    bool watch(GuestAddr address);
+    /// Gives the page its rights back; false when the guest may not write there anyway.
+    bool unwatch(GuestAddr address);
+    /// The watched pages in the range.
+    std::vector<GuestAddr> watched(GuestAddr begin, u64 bytes) const;
+    /// `listener` hears of writes by write() that failed, unwatches pages of the range and says whether it did.
+    /// Set before a second thread runs.
+    using WriteListener = std::function<bool(GuestAddr begin, u64 bytes)>;
+    void set_write_listener(WriteListener listener) { write_listener_ = std::move(listener); }
+
     /// What a failed access at `address` is for the guest, given what the host said: in an arena, nothing of
     /// the guest's is there although the host has a (reserved) mapping.
     abi::FaultKind fault_kind(GuestAddr address, abi::FaultKind host_kind) const;
@@ -194,6 +209,8 @@ class AddressSpace final : public abi::CodeSource {
     void release_holes(u64 begin, u64 end);
     int release(u64 begin, u64 end);
 
+    void restore_rights(u64 begin, u64 end);
+
     // Steps of the mmap family, for ranges already checked.
     std::shared_ptr<const Backing> backing_of_file(int fd, dev_t device, ino_t inode);
     i64 place(Change& change, Region region, bool fixed, int flags, int fd);
@@ -219,7 +236,9 @@ class AddressSpace final : public abi::CodeSource {
     std::shared_ptr<const Backing> plain_;
     std::shared_ptr<const Backing> heap_;
     std::shared_ptr<const Backing> last_file_;
+    std::set<u64> watched_;  // begins of pages
     CodeListener listener_;
+    WriteListener write_listener_;
 };
 
 }  // namespace kiln::mem

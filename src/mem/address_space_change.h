@@ -23,8 +23,9 @@ class AddressSpace::Change {
     Change(const Change&) = delete;
     Change& operator=(const Change&) = delete;
 
-    /// The executable parts of [begin, end) will not be what they were.
+    /// The executable parts of [begin, end) will not be what they were, nor watched any more.
     void note_stale(u64 begin, u64 end) {
+        space_.watched_.erase(space_.watched_.lower_bound(begin), space_.watched_.lower_bound(end));
         for (auto it = space_.first_in(begin, end); it != space_.regions_.end() && it->first < end; ++it)
             if (it->second.prot & PROT_EXEC)
                 stale_.emplace_back(std::max(it->first, begin), std::min(it->second.end.raw, end));

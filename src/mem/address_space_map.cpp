@@ -299,6 +299,7 @@ i64 AddressSpace::move(Change& change, const Region& piece, u64 new_begin, u64 n
     const u64 new_end = new_begin + new_bytes;
     if (const int error = claim(new_begin, new_end)) return -error;
     const int keep = flags & MREMAP_DONTUNMAP;
+    restore_rights(piece.begin.raw, piece.end.raw);
     void* got = mremap(host(piece.begin), piece.bytes(), new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED | keep,
                        host(GuestAddr(new_begin)));
     if (got == MAP_FAILED) {
@@ -408,8 +409,10 @@ i64 AddressSpace::advise(GuestAddr begin, u64 length, int advice) {
     if (advice == advice_hardware_poison || advice == advice_soft_offline) return -EPERM;
     Change change(*this);
     if (contains(begin, length) && (advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE ||
-                                    advice == MADV_DONTNEED_LOCKED))
+                                    advice == MADV_DONTNEED_LOCKED)) {
+        restore_rights(begin.raw, begin.raw + length);
         change.note_stale(begin.raw, begin.raw + length);
+    }
     return for_mapped(begin.raw, length, [&](u8* at, u64 bytes) { return madvise(at, bytes, advice); });
 }
 
@@ -444,6 +447,43 @@ i64 AddressSpace::unlock(GuestAddr begin, u64 length) {
     const u64 skipped = begin.raw % page_bytes;
     return for_mapped(begin.raw - skipped, length + skipped,
                       [](u8* at, u64 bytes) { return munlock(at, bytes); });
+}
+
+bool AddressSpace::watch(GuestAddr address) {
+    std::unique_lock lock(mutex_);
+    const u64 page = align_down(address.raw, page_bytes);
+    const auto it = at(page);
+    if (it == regions_.end() || it->second.shared || !(it->second.prot & PROT_WRITE)) return false;
+    if (mprotect(host(GuestAddr(page)), page_bytes, PROT_READ) != 0) return false;
+    watched_.insert(page);
+    return true;
+}
+
+bool AddressSpace::unwatch(GuestAddr address) {
+    std::unique_lock lock(mutex_);
+    const u64 page = align_down(address.raw, page_bytes);
+    const auto it = at(page);
+    if (it == regions_.end() || !(it->second.prot & PROT_WRITE)) return false;
+    // Another thread may have been quicker; to give rights twice does no harm.
+    if (mprotect(host(GuestAddr(page)), page_bytes, host_prot(it->second.prot)) != 0) return false;
+    watched_.erase(page);
+    return true;
+}
+
+std::vector<GuestAddr> AddressSpace::watched(GuestAddr begin, u64 bytes) const {
+    std::unique_lock lock(mutex_);
+    std::vector<GuestAddr> pages;
+    for (auto it = watched_.lower_bound(align_down(begin.raw, page_bytes));
+         it != watched_.end() && *it < begin.raw + bytes; ++it)
+        pages.push_back(GuestAddr(*it));
+    return pages;
+}
+
+// Before the host moves or empties pages: their rights would go with them.
+void AddressSpace::restore_rights(u64 begin, u64 end) {
+    for (auto it = watched_.lower_bound(begin); it != watched_.end() && *it < end; ++it)
+        if (const auto region = at(*it); region != regions_.end())
+            mprotect(host(GuestAddr(*it)), page_bytes, host_prot(region->second.prot));
 }
 
 void AddressSpace::set_brk_start(GuestAddr begin) {

@@ -67,6 +67,33 @@ void CodePages::remove(const CachedUnit& unit) {
     });
 }
 
+bool CodePages::watch(const CachedUnit& unit) {
+    bool any = false;
+    for_pages_of(unit, [&](u64 number) {
+        Page& page = pages_[number];
+        if (!page.changeable) return;
+        if (const auto writes = written_.find(number);
+            writes != written_.end() && writes->second >= many_writes)
+            return;
+        if (!page.watched) page.watched = space_.watch(begin_of(number));
+        any |= page.watched;
+    });
+    return any;
+}
+
+void CodePages::note_write(GuestAddr address) { ++written_[page_of(address)]; }
+
+void CodePages::leave_alone(GuestAddr begin, u64 bytes) {
+    for (u64 number = page_of(begin); number <= page_of(begin + (bytes - 1)); ++number)
+        written_[number] = many_writes;
+}
+
+void CodePages::forget(GuestAddr begin, u64 bytes) {
+    std::erase_if(written_, [&](const auto& entry) {
+        return entry.first >= page_of(begin) && entry.first <= page_of(begin + (bytes - 1));
+    });
+}
+
 std::vector<CachedUnit*> CodePages::in(GuestAddr begin, u64 bytes) const {
     std::vector<CachedUnit*> units;
     for_pages_in(pages_, begin, bytes, [&](u64, const Page& page) {
@@ -100,13 +127,20 @@ void CodePages::collect_changed(u64 number, Page& page, std::vector<CachedUnit*>
 
 std::vector<CachedUnit*> CodePages::changed() {
     std::vector<CachedUnit*> units;
-    for (auto& [number, page] : pages_) collect_changed(number, page, units);
+    for (auto& [number, page] : pages_) {
+        if (page.changeable) leave_alone(begin_of(number), 1);
+        collect_changed(number, page, units);
+    }
     make_unique(units);
     return units;
 }
 
 std::vector<CachedUnit*> CodePages::changed(GuestAddr begin, u64 bytes) {
-    if (bytes == 0 || !space_.contains(begin, bytes) || has_aliases(begin, bytes)) return changed();
+    // To name the pages of a longer range one by one costs more than to look at all code.
+    constexpr u64 long_range = u64{16} << 20;
+    if (bytes == 0 || bytes > long_range || !space_.contains(begin, bytes) || has_aliases(begin, bytes))
+        return changed();
+    leave_alone(begin, bytes);
     std::vector<CachedUnit*> units;
     for_pages_in(pages_, begin, bytes, [&](u64 number, Page& page) { collect_changed(number, page, units); });
     make_unique(units);

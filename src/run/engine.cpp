@@ -1,5 +1,7 @@
 #include "run/engine.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <utility>
@@ -27,10 +29,12 @@ Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Ti
       pc_slot_(frontend.env().layout->pc),
       code_pages_(space) {
     space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
+    space_.set_write_listener([this](GuestAddr begin, u64 bytes) { return allow_writes(begin, bytes); });
 }
 
 Engine::~Engine() {
     space_.set_code_listener(nullptr);
+    space_.set_write_listener(nullptr);
     KILN_CHECK(threads_.empty());
 }
 
@@ -117,6 +121,10 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
             context.link_site = nullptr;
             return false;
         case abi::ExitReason::fault:
+            if (context.fault.kind == abi::FaultKind::protected_ && written(thread, context.fault.address)) {
+                context.link_site = nullptr;
+                return false;
+            }
             context.fault.kind = space_.fault_kind(context.fault.address, context.fault.kind);
             return true;
         case abi::ExitReason::syscall:
@@ -167,6 +175,10 @@ const void* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
         if (invalidation != invalidation_ || !wanted() || (unit != nullptr && !warm)) continue;
         if (unit != nullptr) retire(*unit);
         unit = insert(thread, std::move(made));
+        if (code_pages_.watch(*unit) && CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {
+            retire(*unit);
+            unit = nullptr;
+        }
     }
     if (unit->warm) {
         // catch_up() has dropped a link site that belongs to an older generation.
@@ -177,6 +189,35 @@ const void* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
         context.jump_cache[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
     }
     return unit->code->entry();
+}
+
+bool Engine::written(Thread& thread, GuestAddr address) {
+    const std::lock_guard lock(mutex_);
+    const auto region = space_.find(address);
+    if (!region || !(region->prot & PROT_WRITE)) return false;
+    const GuestAddr page = GuestAddr(align_down(address.raw, mem::page_bytes));
+    const u64 instructions = thread.context_.instructions();
+    // The same write once more: it stands in the page that it writes to.
+    if (page == thread.written_page_ && instructions == thread.written_instructions_)
+        code_pages_.leave_alone(page, mem::page_bytes);
+    thread.written_page_ = page;
+    thread.written_instructions_ = instructions;
+    count(Counter::caught_writes);
+    code_pages_.note_write(page);
+    ++invalidation_;
+    retire(code_pages_.in(page, mem::page_bytes));
+    return space_.unwatch(page);
+}
+
+bool Engine::allow_writes(GuestAddr begin, u64 bytes) {
+    const std::lock_guard lock(mutex_);
+    bool any = false;
+    for (GuestAddr page : space_.watched(begin, bytes)) {
+        ++invalidation_;
+        retire(code_pages_.in(page, mem::page_bytes));
+        any |= space_.unwatch(page);
+    }
+    return any;
 }
 
 abi::LiftOptions Engine::lift_options(Thread& thread, bool warm) const {
@@ -287,7 +328,8 @@ abi::ExitReason Engine::step(Thread& thread) {
     context.refill(0);
     abi::ExitReason reason = tier_.run(unit->code->entry(), context);
     ++thread.exits_[static_cast<u8>(reason)];
-    leave(thread, reason);
+    // A write to watched code is made again.
+    if (!leave(thread, reason) && reason == abi::ExitReason::fault) return step(thread);
     context.link_site = nullptr;
     if (reason == abi::ExitReason::lookup || reason == abi::ExitReason::sync_code) {
         context.refill(budget);
@@ -328,6 +370,7 @@ void Engine::invalidate(GuestAddr begin, u64 bytes) {
     const std::lock_guard lock(mutex_);
     ++invalidation_;
     retire(code_pages_.in(begin, bytes));
+    code_pages_.forget(begin, bytes);
 }
 
 void Engine::sync_code() {

@@ -69,6 +69,10 @@ class Engine {
     /// The same for what was written to this range, under any address; an empty range means all memory.
     void sync_code(GuestAddr begin, u64 bytes);
 
+    /// Lets the engine itself, or the host's kernel, write to the range where it did not because code is watched
+    /// there; false when nothing was. Any thread.
+    bool allow_writes(GuestAddr begin, u64 bytes);
+
     // ---- For debuggers ----
 
     /// From now on run() leaves with `breakpoint` before an instruction at one of `stops` (ascending), every
@@ -99,6 +103,8 @@ class Engine {
     bool leave(Thread& thread, abi::ExitReason reason);
     /// Notes that the thread is outside translated code; gives `reason` back.
     abi::ExitReason park(Thread& thread, abi::ExitReason reason);
+    /// After a fault: whether the guest wrote to watched code, and may do so now.
+    bool written(Thread& thread, GuestAddr address);
     /// Makes a unit; `invalidation` is what invalidation_ was before.
     std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm, const abi::LiftOptions& lift_options,
                                      u64 invalidation);
@@ -166,6 +172,9 @@ class Engine::Thread {
     u64 settled_instructions_ = 0;
     u64 lookups_ = 0, hits_ = 0;
     u64 exits_[exit_reason_count] = {};
+    // Its latest write to watched code.
+    GuestAddr written_page_;
+    u64 written_instructions_ = 0;
     // Under the engine's lock:
     u64 generation_ = 0;  // it knows nothing of older ones
     bool parked_ = true;  // outside run(): catches up before it enters a unit

@@ -212,6 +212,82 @@ TEST(CodeChanges, WrittenBehindAPageBorder) {
     expect_result(guest, hart, begin, 2);
 }
 
+/// The guest stores over code that is warm and linked and jumps there, and never says so.
+TEST(CodeChanges, SelfModifyingCodeUnannounced) {
+    Guest guest;
+    Assembler code(code_at), patched(code_at + 0x1000);
+    code.label("loop");
+    code.store(InstId::sw, a2, a3, 0);
+    code.op(InstId::add, a2, a2, a4);
+    code.imm(InstId::jalr, ra, a3, 0);
+    code.op(InstId::add, a5, a5, a0);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    guest.put(code);
+    patched.imm(InstId::addi, a0, zero, 0);
+    patched.imm(InstId::jalr, zero, ra, 0);
+    guest.put(patched, code_at + 0x1000);
+    Hart hart(guest);
+    constexpr u64 rounds = 500;
+    hart.state.x[a1] = rounds;
+    hart.state.x[a2] = riscv64::encode({.id = InstId::addi, .rd = a0, .imm = 1});
+    hart.state.x[a3] = (code_at + 0x1000).raw;
+    hart.state.x[a4] = u64{1} << 20;
+    const u64 before = value(Counter::caught_writes);
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a5], rounds * (rounds + 1) / 2);
+    EXPECT_EQ(hart.state.context.instructions(), 8 * rounds + 1);
+    EXPECT_EQ(value(Counter::caught_writes) - before, rounds - 1);
+}
+
+/// Code that writes data beside itself is not held up for ever, and kiln's own writes are never refused.
+TEST(CodeChanges, DataInThePageOfTheCode) {
+    Guest guest;
+    Assembler code(code_at);
+    code.label("loop");
+    code.store(InstId::sd, a1, a3, 0);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    guest.put(code);
+    Hart hart(guest);
+    hart.state.x[a1] = 10'000;
+    hart.state.x[a3] = (code_at + 0x800).raw;
+    const u64 before = value(Counter::caught_writes);
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(guest.load(code_at + 0x800), 1u);
+    EXPECT_LE(value(Counter::caught_writes) - before, 3u);
+    guest.put(function_giving(7));
+    guest.put(function_giving(8), code_at + 0x2000);
+    expect_result(guest, hart, code_at + 0x2000, 8);
+    guest.put(function_giving(9), code_at + 0x2000);
+    expect_result(guest, hart, code_at + 0x2000, 9);
+}
+
+/// Watched pages that are moved, emptied or reprotected keep the rights the guest gave them.
+TEST(CodeChanges, WatchedPagesChange) {
+    Guest guest;
+    Hart hart(guest);
+    for (i32 number = 1; number < 10; ++number) {
+        guest.put(function_giving(number));
+        expect_result(guest, hart, code_at, static_cast<u64>(number));
+        ASSERT_EQ(guest.space->advise(code_at, 4096, MADV_DONTNEED), 0);
+        guest.put(function_giving(number + 10));
+        expect_result(guest, hart, code_at, static_cast<u64>(number) + 10);
+        constexpr GuestAddr other{0x600000};
+        ASSERT_EQ(guest.space->remap(code_at, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, other),
+                  static_cast<i64>(other.raw));
+        guest.put(function_giving(number + 20), other);
+        expect_result(guest, hart, other, static_cast<u64>(number) + 20);
+        ASSERT_EQ(guest.space->protect(other, 4096, PROT_READ | PROT_EXEC), 0);
+        EXPECT_FALSE(guest.space->write(other, "", 1));
+        expect_result(guest, hart, other, static_cast<u64>(number) + 20);
+        guest.map(code_at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+        ASSERT_EQ(guest.space->unmap(other, 4096), 0);
+    }
+}
+
 /// A compiler in the guest writes through one address, runs at another, and names either when it is done.
 TEST(CodeChanges, WrittenThroughAnAlias) {
     Guest guest;

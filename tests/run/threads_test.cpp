@@ -10,6 +10,7 @@
 #include <csignal>
 #include <thread>
 
+#include "abi/guest_access.h"
 #include "guest.h"
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
@@ -224,12 +225,13 @@ TEST_F(Threads, FenceISeesWhatAnotherThreadWrote) {
     code.imm(InstId::jalr, zero, ra, 0);
     guest.put(code);
     constexpr i32 versions = 2000;
-    auto* const patched = reinterpret_cast<u32*>(guest.space->host(code.at("function")));
+    const GuestAddr patched = code.at("function");
     auto* const published = reinterpret_cast<i32*>(guest.space->host(data_at));
     std::thread writer([&] {
         for (i32 version = 1; version <= versions; ++version) {
             const u32 word = riscv64::encode({.id = InstId::addi, .rd = a1, .imm = version});
-            __atomic_store_n(patched, word, __ATOMIC_RELEASE);
+            while (!abi::guest_store(guest.space->host(patched), word))
+                guest.engine->allow_writes(patched, 4);
             __atomic_store_n(published, version, __ATOMIC_RELEASE);
             usleep(20);
         }
