@@ -19,6 +19,20 @@ function(kiln_library name)
     target_compile_definitions(kiln_${name} ${scope} FMT_STATIC_THOUSANDS_SEPARATOR=',')
 endfunction()
 
+# kiln_engine_tests(<name> TIMEOUT <seconds> COMMAND ...): a quick test of the command as users have it, and one for each other
+# engine, <name>_<engine>.
+function(kiln_engine_tests name)
+    cmake_parse_arguments(ARG "" "TIMEOUT" "COMMAND" ${ARGN})
+    add_test(NAME ${name} COMMAND ${ARG_COMMAND})
+    set(tests ${name})
+    foreach(engine interp jit1)
+        add_test(NAME ${name}_${engine} COMMAND ${ARG_COMMAND})
+        set_tests_properties(${name}_${engine} PROPERTIES ENVIRONMENT "KILN_ENGINE=${engine}")
+        list(APPEND tests ${name}_${engine})
+    endforeach()
+    set_tests_properties(${tests} PROPERTIES LABELS quick TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
 # kiln_test(<name> SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable, registered as one ctest test.
 # The label "quick" is what CI runs; "long" is the long suite.
 function(kiln_test name)

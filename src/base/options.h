@@ -31,8 +31,10 @@ namespace option_types {
     VALUE(max, "every extension that Kiln knows") \
     VALUE(any, "the same")                        \
     VALUE(rv64, "the same, by the name that qemu has for its generic 64-bit RISC-V")
-#define KILN_ENGINE_KIND_VALUES(VALUE) \
-    VALUE(interp, "interprets the IR: no compilation, the reference for all else")
+#define KILN_ENGINE_KIND_VALUES(VALUE)                                             \
+    VALUE(interp, "interprets the IR: no compilation, the reference for all else") \
+    VALUE(jit1, "compiles every unit when it is first executed, in one pass")      \
+    VALUE(hybrid, "interprets what runs a few times and compiles the rest")
 #define KILN_OPT_LEVEL_VALUES(VALUE)                         \
     VALUE(none, "run the IR as it was lifted")               \
     VALUE(tier0, "the passes that pay for interpreted code") \

@@ -1,6 +1,6 @@
 // IEEE 754-2019 binary16/32/64 arithmetic in integers: exact results and exact exception flags, in every
 // rounding mode, whatever the host's floating-point state. It is the meaning of guest floating point:
-// the host's SSE unit may stand in for it only where it gives the same bits and flags (interp/host_fp.h).
+// the host's SSE unit may stand in for it only where it gives the same bits and flags (base/host_fp.h).
 //
 // Values are raw bit patterns in the low bits of a u64. Bits above the format's width are ignored in
 // operands and zero in results; NaN boxing is the caller's business. The same holds for 32-bit integers.

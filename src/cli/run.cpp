@@ -76,6 +76,7 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.engine.kind = options.engine;
     request.engine.opt = options.opt;
     request.engine.templates = options.translation == Translation::templates;
+    request.engine.hot_after = static_cast<u32>(options.hot_after);
     request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
     request.engine.cache_bytes = options.cache_bytes;
     request.guest_base = options.guest_base;

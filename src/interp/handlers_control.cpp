@@ -83,7 +83,8 @@ Handler leave_handler(abi::ExitReason reason) {
         case abi::ExitReason::poll:
         case abi::ExitReason::fault:
         case abi::ExitReason::fetch_fault:
-        case abi::ExitReason::side_exit: return nullptr;
+        case abi::ExitReason::side_exit:
+        case abi::ExitReason::tier_down: return nullptr;
     }
     return nullptr;
 }

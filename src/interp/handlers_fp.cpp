@@ -1,8 +1,8 @@
 // Handlers of floating point. Rounding to nearest even runs on the host's SSE unit (host_fp.h); every other
 // rounding, and binary16, in software (base/softfp.h). Both leave their exception flags in MXCSR.
+#include "base/host_fp.h"
 #include "interp/dispatch.h"
 #include "interp/handlers.h"
-#include "interp/host_fp.h"
 
 namespace kiln::interp {
 namespace {

@@ -1,7 +1,7 @@
 #include "interp/interpreter.h"
 
+#include "base/host_fp.h"
 #include "interp/handlers.h"
-#include "interp/host_fp.h"
 
 namespace kiln::interp {
 

@@ -175,10 +175,12 @@ i64 fork_process(Thread& parent, const Request& request) {
         std::unique_lock<std::mutex> debugged;
         if (process.debugged != nullptr) debugged = process.debugged->freeze();
         SignalsBlocked blocked;
+        if (!process.engine.before_fork()) return -ENOMEM;
         if (alone && (host_flags != 0 || request.exit_signal != SIGCHLD))
             child = fork_with(host_flags, request.exit_signal);
         else if (child = ::fork(); child < 0)
             child = -errno;
+        process.engine.after_fork(child == 0);
     }
     if (child < 0) return child;
     if (child > 0) {

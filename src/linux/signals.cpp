@@ -17,6 +17,7 @@
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
 #include "mem/fault.h"
+#include "run/compiled_units.h"
 
 namespace kiln::user {
 namespace {
@@ -27,10 +28,14 @@ constexpr SignalMask unblockable{SignalMask::of(SIGKILL).bits | SignalMask::of(S
 /// The codes of signals that were sent are small negative numbers; a disguised one is far below them.
 bool is_disguised(i32 si_code) { return si_code < -(1 << 30); }
 
-void capture(Thread& thread, int signal, const siginfo_t& info) {
+/// `ucontext`: the signal handler's; null outside one.
+void capture(Thread& thread, int signal, const siginfo_t& info, void* ucontext) {
     thread.captured.info = info;
     thread.captured.signal = signal;
-    abi::request_attention(thread.context);
+    if (ucontext != nullptr)
+        run::CompiledUnits::request_attention(thread.context, ucontext);
+    else
+        abi::request_attention(thread.context);
 }
 
 void hold(Thread& thread, int signal, const siginfo_t& info) {
@@ -51,7 +56,7 @@ void release_held(Thread& thread) {
     SignalsBlocked blocked;
     siginfo_t info;
     if (thread.captured.signal == 0 && take_held(thread, ~thread.mask, info))
-        capture(thread, info.si_signo, info);
+        capture(thread, info.si_signo, info, nullptr);
 }
 
 /// Builds the frame and enters the handler; false when there is no stack for it.
@@ -171,7 +176,7 @@ void capture_signal(int signal, siginfo_t* info, void* ucontext) {
         if (is_kick(*info)) {
             // If something is captured already, the thread is on its way to its border.
             if (thread->captured.signal == 0) {
-                capture(*thread, signal, *info);
+                capture(*thread, signal, *info, ucontext);
                 block_all(*machine);
             }
         } else {
@@ -180,7 +185,7 @@ void capture_signal(int signal, siginfo_t* info, void* ucontext) {
             if (fault && (thread->mask.has(signal) || thread->captured.signal != 0)) {
                 hold(*thread, signal, sent);
             } else {
-                capture(*thread, signal, sent);
+                capture(*thread, signal, sent, ucontext);
                 block_all(*machine);
             }
         }

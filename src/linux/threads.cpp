@@ -72,6 +72,7 @@ void run_thread(Thread& thread) {
             case abi::ExitReason::fetch_fault: raise_fault(thread, thread.context.fault); break;
             case abi::ExitReason::illegal:
             case abi::ExitReason::side_exit:
+            case abi::ExitReason::tier_down:
                 force_fault(thread, SIGILL, ILL_ILLOPC, process.arch.pc(thread.context));
                 break;
             case abi::ExitReason::breakpoint:

@@ -13,7 +13,9 @@ struct CachedUnit {
     u64 pc = 0;
     std::unique_ptr<TierCode> code;
     std::vector<abi::CodeRange> ranges;
-    u64 hash = 0;       ///< of the guest bytes it was made from, if they can be written without a system call
+    u64 hash = 0;  ///< of the guest bytes it was made from, if they can be written without a system call
+    const Tier* tier = nullptr;
+    bool linked = false;  ///< of the tier that makes hot code: other units and jump caches may lead to it
     bool warm = false;  ///< lifted as LiftOptions say, and may be linked; else a basic block, always entered
                         ///< by Engine::enter()
     u32 entries = 0;    ///< while cold: how often it was entered

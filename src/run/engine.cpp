@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/counters.h"
+#include "base/log.h"
 #include "run/watch.h"
 
 namespace kiln::run {
@@ -19,17 +20,23 @@ constexpr i64 budget = i64{1} << 40;
 
 }  // namespace
 
-Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tier& tier, Optimize optimize,
-               const EngineOptions& options)
+Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tiers& tiers,
+               std::unique_ptr<Tier> owned, Optimize optimize, const EngineOptions& options)
     : frontend_(frontend),
       space_(space),
-      tier_(tier),
+      tiers_(tiers),
+      owned_tier_(std::move(owned)),
       optimize_(optimize),
       options_(options),
       pc_slot_(frontend.env().layout->pc),
       code_pages_(space) {
     space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
     space_.set_write_listener([this](GuestAddr begin, u64 bytes) { return allow_writes(begin, bytes); });
+    if (tiers_.hot == tiers_.base) return;
+    // Untouched memory is zeros, and no entry but the first may hold pc 0.
+    void* const zeros = std::calloc(abi::jump_cache_entries, sizeof(abi::JumpCacheEntry));
+    KILN_CHECK(zeros != nullptr);
+    empty_jump_cache_.reset(new (zeros) abi::JumpCacheEntry);
 }
 
 Engine::~Engine() {
@@ -44,9 +51,12 @@ Engine::Thread::Thread(Engine& engine, abi::Context& context)
     : engine_(engine),
       context_(context),
       jump_cache_(new abi::JumpCacheEntry[abi::jump_cache_entries]),
-      translator_(engine.tier_.new_translator(engine.frontend_)),
+      base_translator_(engine.tiers_.base->new_translator(engine.frontend_)),
       code_(engine.space_),
-      function_(engine.frontend_.env()) {}
+      function_(engine.frontend_.env()) {
+    if (engine.tiers_.hot != engine.tiers_.base)
+        hot_translator_ = engine.tiers_.hot->new_translator(engine.frontend_);
+}
 
 Engine::Thread::~Thread() {
     const std::lock_guard lock(engine_.mutex_);
@@ -70,6 +80,7 @@ std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
     std::unique_ptr<Thread> thread(new Thread(*this, context));
     context.jump_cache = thread->jump_cache_.get();
     context.memory = space_.host(GuestAddr(0));
+    tiers_.hot->prepare_thread(context);
     // What a copied context had executed was another thread's doing.
     context.retired = 0;
     context.budget = context.budget_filled = 0;
@@ -101,8 +112,8 @@ abi::ExitReason Engine::run(Thread& thread) {
     context.link_site = nullptr;
     for (;;) {
         abi::ExitReason reason;
-        const void* const entry = enter(thread, pc_of(context), reason);
-        if (entry != nullptr) reason = tier_.run(entry, context);
+        const CachedUnit* const unit = enter(thread, pc_of(context), reason);
+        if (unit != nullptr) reason = run(thread, *unit);
         ++thread.exits_[static_cast<u8>(reason)];
         if (leave(thread, reason)) return park(thread, reason);
     }
@@ -127,6 +138,10 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
             }
             context.fault.kind = space_.fault_kind(context.fault.address, context.fault.kind);
             return true;
+        case abi::ExitReason::tier_down:
+            tier_down(pc_of(context));
+            context.link_site = nullptr;
+            return false;
         case abi::ExitReason::syscall:
         case abi::ExitReason::illegal:
         case abi::ExitReason::breakpoint:
@@ -136,13 +151,26 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
     KILN_UNREACHABLE();
 }
 
+abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
+    abi::Context& context = thread.context_;
+    if (unit.tier == tiers_.hot) {
+        context.jump_cache = thread.jump_cache_.get();
+        return unit.tier->run(unit.code->entry(), context);
+    }
+    // Links and jump caches lead to units of the hot tier, which those of another cannot enter.
+    context.jump_cache = empty_jump_cache_.get();
+    const abi::ExitReason reason = unit.tier->run(unit.code->entry(), context);
+    context.link_site = nullptr;
+    return reason;
+}
+
 abi::ExitReason Engine::park(Thread& thread, abi::ExitReason reason) {
     const std::lock_guard lock(mutex_);
     thread.parked_ = true;
     return reason;
 }
 
-const void* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
+const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
     abi::Context& context = thread.context_;
     std::unique_lock lock(mutex_);
     catch_up(thread);
@@ -160,10 +188,12 @@ const void* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
     while (wanted()) {
         const bool warm = unit != nullptr || options_.warm_after == 0;
         const u64 invalidation = invalidation_;
-        const abi::LiftOptions options = lift_options(thread, warm);
+        Making how = making(thread, warm);
+        how.compiles =
+            warm && thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
         thread.parked_ = true;  // others need not wait for this thread to free units meanwhile
         lock.unlock();
-        std::unique_ptr<CachedUnit> made = make(thread, pc, warm, options, invalidation);
+        std::unique_ptr<CachedUnit> made = make(thread, pc, how);
         if (made == nullptr) {
             reason = abi::ExitReason::fetch_fault;
             return nullptr;
@@ -180,15 +210,15 @@ const void* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
             unit = nullptr;
         }
     }
-    if (unit->warm) {
+    if (unit->linked) {
         // catch_up() has dropped a link site that belongs to an older generation.
         if (context.link_site != nullptr) {
-            tier_.link(context.link_site, unit->code->entry());
+            tiers_.hot->link(context.link_site, unit->code->entry());
             count(Counter::links);
         }
-        context.jump_cache[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
+        thread.jump_cache_[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
     }
-    return unit->code->entry();
+    return unit;
 }
 
 bool Engine::written(Thread& thread, GuestAddr address) {
@@ -220,42 +250,44 @@ bool Engine::allow_writes(GuestAddr begin, u64 bytes) {
     return any;
 }
 
-abi::LiftOptions Engine::lift_options(Thread& thread, bool warm) const {
-    abi::LiftOptions options = options_.lift;
-    options.extend &= warm;
+Engine::Making Engine::making(Thread& thread, bool warm) const {
+    Making how{.lift = options_.lift, .warm = warm, .invalidation = invalidation_};
+    how.lift.extend &= warm;
     thread.stops_ = stops_;
-    options.stops = thread.stops_.get();
+    how.lift.stops = thread.stops_.get();
     thread.watching_ = watching_;
-    if (watching_) options.max_instructions = 1;
-    return options;
+    if (watching_) how.lift.max_instructions = 1;
+    return how;
 }
 
-std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, bool warm,
-                                         const abi::LiftOptions& lift_options, u64 invalidation) {
+std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, const Making& how) {
     abi::Lifted& lifted = thread.lifted_;
-    thread.code_.clear(invalidation);
-    std::unique_ptr<TierCode> code;
-    // Templates know nothing of a debugger's wishes.
-    const bool debugged = thread.watching_ || lift_options.stops != nullptr;
-    if (options_.templates && options_.opt == OptLevel::none && !debugged) {
-        const CountedTime time(Counter::assemble_ns);
-        code = thread.translator_->assemble(GuestAddr(pc), thread.code_, lift_options, lifted);
-        if (code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
-    }
-    if (code == nullptr) code = translate(thread, pc, lift_options);
-    if (code == nullptr) return nullptr;
-    count(Counter::units_made);
+    thread.code_.clear(how.invalidation);
     auto unit = std::make_unique<CachedUnit>();
+    // Templates know nothing of a debugger's wishes.
+    const bool debugged = thread.watching_ || how.lift.stops != nullptr;
+    if (!how.compiles && options_.templates && options_.opt == OptLevel::none && !debugged) {
+        const CountedTime time(Counter::assemble_ns);
+        unit->code = thread.base_translator_->assemble(GuestAddr(pc), thread.code_, how.lift, lifted);
+        unit->tier = tiers_.base;
+        if (unit->code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
+    }
+    if (unit->code == nullptr) {
+        if (!lift(thread, pc, how.lift)) return nullptr;
+        if (how.compiles) compile(thread, pc, *unit);
+        if (unit->code == nullptr) interpret(thread, pc, *unit);
+    }
+    count(Counter::units_made);
+    unit->linked = how.warm && unit->tier == tiers_.hot;
     unit->pc = pc;
-    unit->code = std::move(code);
-    unit->warm = warm;
+    unit->warm = how.warm;
     unit->ranges = std::move(lifted.ranges);
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     count(Counter::code_bytes, unit->code->bytes());
     return unit;
 }
 
-std::unique_ptr<TierCode> Engine::translate(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) {
+bool Engine::lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) {
     abi::Lifted& lifted = thread.lifted_;
     {
         const CountedTime time(Counter::lift_ns);
@@ -263,7 +295,7 @@ std::unique_ptr<TierCode> Engine::translate(Thread& thread, u64 pc, const abi::L
     }
     if (lifted.fetch_failed) {
         thread.context_.fault = lifted.fault;
-        return nullptr;
+        return false;
     }
     count(Counter::ir_instructions, thread.function_.value_count());
     count(Counter::lifted_instructions, lifted.instructions);
@@ -272,14 +304,42 @@ std::unique_ptr<TierCode> Engine::translate(Thread& thread, u64 pc, const abi::L
         optimize_(thread.function_);
     }
     if (thread.watching_) watch_accesses(thread.function_);
+    return true;
+}
+
+void Engine::compile(Thread& thread, u64 pc, CachedUnit& unit) {
+    const CountedTime time(Counter::compile_ns);
+    auto code = thread.hot_translator_->translate(thread.function_);
+    if (code) {
+        count(Counter::units_compiled);
+        unit.code = std::move(*code);
+        unit.tier = tiers_.hot;
+        return;
+    }
+    count(Counter::units_not_compiled);
+    if (log_on(LogItem::tier))
+        log_line({"the unit at ", Hex(pc), " is interpreted: no code for ", code.error().message});
+}
+
+void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {
     const CountedTime time(Counter::flatten_ns);
-    auto code = thread.translator_->translate(thread.function_);
+    auto code = thread.base_translator_->translate(thread.function_);
     if (!code) {
         std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
                      static_cast<unsigned long long>(pc), code.error().message.c_str());
         KILN_UNREACHABLE();
     }
-    return std::move(*code);
+    unit.code = std::move(*code);
+    unit.tier = tiers_.base;
+}
+
+void Engine::tier_down(u64 pc) {
+    const std::lock_guard lock(mutex_);
+    count(Counter::tier_downs);
+    CachedUnit* const unit = units_.find(pc);
+    if (unit == nullptr || unit->tier != tiers_.hot) return;
+    never_compiled_.insert(pc);
+    retire(*unit);
 }
 
 // ---- For debuggers ----
@@ -313,20 +373,18 @@ void Engine::set_watching(bool watching) {
 
 abi::ExitReason Engine::step(Thread& thread) {
     abi::Context& context = thread.context_;
-    abi::LiftOptions one;
-    u64 invalidation;
+    Making one;
     {
         const std::lock_guard lock(mutex_);
-        one = lift_options(thread, false);
-        invalidation = invalidation_;
+        one = making(thread, false);
     }
-    one.max_instructions = 1;
+    one.lift.max_instructions = 1;
     // Nobody else knows the unit, so the thread counts as parked while it is in it.
-    const std::unique_ptr<CachedUnit> unit = make(thread, pc_of(context), false, one, invalidation);
+    const std::unique_ptr<CachedUnit> unit = make(thread, pc_of(context), one);
     if (unit == nullptr) return abi::ExitReason::fetch_fault;
     // With a budget of 0 every way out of it leaves, also where it could go on in another unit.
     context.refill(0);
-    abi::ExitReason reason = tier_.run(unit->code->entry(), context);
+    abi::ExitReason reason = run(thread, *unit);
     ++thread.exits_[static_cast<u8>(reason)];
     // A write to watched code is made again.
     if (!leave(thread, reason) && reason == abi::ExitReason::fault) return step(thread);
@@ -347,7 +405,8 @@ CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     units_.insert(std::move(made));
     if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
-        for (const auto& predecessor : old->second) predecessor->code->forward(unit.code->entry());
+        for (const auto& predecessor : old->second)
+            if (predecessor->tier == unit.tier) predecessor->code->forward(unit.code->entry());
     return &unit;
 }
 
@@ -395,6 +454,7 @@ void Engine::flush() {
     for (auto& [pc, list] : retired_)
         for (auto& unit : list) bury(std::move(unit));
     retired_.clear();
+    never_compiled_.clear();
     code_pages_.clear();
     bytes_ = 0;
     free_old_generations();

@@ -9,9 +9,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "abi/frontend.h"
@@ -27,7 +29,7 @@
 namespace kiln::run {
 
 struct EngineOptions {
-    EngineKind kind = EngineKind::interp;
+    EngineKind kind = EngineKind::hybrid;
     OptLevel opt = OptLevel::none;
     /// Whether units are put together without IR where the tier knows how to; without passes only.
     bool templates = true;
@@ -36,8 +38,17 @@ struct EngineOptions {
     /// Most code runs a few times only. A unit is first cold: a basic block, never linked; entered this
     /// often, it is made again as `lift` says, and linked. 0: at once.
     u32 warm_after = 8;
+    /// The same where units are compiled then (EngineKind::hybrid).
+    u32 hot_after = 64;
     /// Units are flushed when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
+};
+
+/// What makes code: `base`, which can do everything, for code that runs a few times, and for what `hot` cannot; the same
+/// if there is only one.
+struct Tiers {
+    const Tier* base = nullptr;
+    const Tier* hot = nullptr;
 };
 
 class Engine {
@@ -45,8 +56,9 @@ class Engine {
     class Thread;
 
     /// Use make_engine() of run/wiring.h. All references stay the caller's and must outlive the engine.
-    Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tier& tier, Optimize optimize,
-           const EngineOptions& options);
+    /// `owned`: a tier that is the engine's alone, if any of `tiers` is.
+    Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tiers& tiers,
+           std::unique_ptr<Tier> owned, Optimize optimize, const EngineOptions& options);
     ~Engine();
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
@@ -88,6 +100,10 @@ class Engine {
 
     /// Keeps every other thread out of the engine's tables while held: held over fork, the child's are whole.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
+    /// With that lock held, right before fork(): false if the child could not have the translated code. Right after it,
+    /// in parent and child: after_fork().
+    bool before_fork() { return tiers_.hot->before_fork(); }
+    void after_fork(bool in_child) { tiers_.hot->after_fork(in_child); }
     /// In the child of a fork, after the lock of freeze() was let go: of all threads only `survivor` is left.
     void after_fork_in_child(Thread& survivor);
 
@@ -96,22 +112,37 @@ class Engine {
     void settle_counts();
 
   private:
-    /// Finds or makes the unit at `pc` and links Context::link_site to it: where to enter it. Null, with the
-    /// reason, when it cannot be fetched (the context's fault says why) or is a stop.
-    const void* enter(Thread& thread, u64 pc, abi::ExitReason& reason);
+    /// How a unit is made.
+    struct Making {
+        abi::LiftOptions lift;  ///< what it points to stays with the thread
+        bool warm = false;
+        bool compiles = false;  ///< by the hot tier, if that can
+        u64 invalidation = 0;   ///< what invalidation_ was
+    };
+
+    /// Finds or makes the unit at `pc` and links Context::link_site to it. Null, with the reason, when it cannot be
+    /// fetched (the context's fault says why) or is a stop.
+    const CachedUnit* enter(Thread& thread, u64 pc, abi::ExitReason& reason);
+    /// Runs the unit from its entry until something leaves.
+    abi::ExitReason run(Thread& thread, const CachedUnit& unit);
     /// Does what leaving translated code with `reason` asks of the engine itself; whether run() returns.
     bool leave(Thread& thread, abi::ExitReason reason);
+    /// Puts a unit of the base tier in the place of one that asked for it.
+    void tier_down(u64 pc);
     /// Notes that the thread is outside translated code; gives `reason` back.
     abi::ExitReason park(Thread& thread, abi::ExitReason reason);
     /// After a fault: whether the guest wrote to watched code, and may do so now.
     bool written(Thread& thread, GuestAddr address);
-    /// Makes a unit; `invalidation` is what invalidation_ was before.
-    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, bool warm, const abi::LiftOptions& lift_options,
-                                     u64 invalidation);
-    /// By way of IR; what make() does without templates.
-    std::unique_ptr<TierCode> translate(Thread& thread, u64 pc, const abi::LiftOptions& lift_options);
-    /// How a unit is lifted. With the lock held; what it points to stays with the thread.
-    abi::LiftOptions lift_options(Thread& thread, bool warm) const;
+
+    /// With the lock held.
+    Making making(Thread& thread, bool warm) const;
+    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, const Making& how);
+    /// Makes the thread's function of the code at `pc`; false when that cannot be fetched.
+    bool lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options);
+    /// Gives the unit of the thread's function code of the hot tier, if that has any for it; of the base tier.
+    void compile(Thread& thread, u64 pc, CachedUnit& unit);
+    void interpret(Thread& thread, u64 pc, CachedUnit& unit);
+
     bool stops_at(GuestAddr pc) const {
         return stops_ != nullptr && std::binary_search(stops_->begin(), stops_->end(), pc);
     }
@@ -128,7 +159,8 @@ class Engine {
 
     const abi::Frontend& frontend_;
     mem::AddressSpace& space_;
-    const Tier& tier_;
+    const Tiers tiers_;
+    const std::unique_ptr<Tier> owned_tier_;  // outlives the units below
     const Optimize optimize_;
     const EngineOptions options_;
     const ir::SlotId pc_slot_;
@@ -136,6 +168,7 @@ class Engine {
     std::mutex mutex_;  // guards everything below
     UnitMap units_;
     std::unordered_map<u64, std::vector<std::unique_ptr<CachedUnit>>> retired_;  // by pc
+    std::unordered_set<u64> never_compiled_;  // where a unit of the hot tier asked for the tier below
     CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
     std::vector<Thread*> threads_;
@@ -143,6 +176,8 @@ class Engine {
     u64 generation_ = 0;
     std::shared_ptr<const std::vector<GuestAddr>> stops_;  // ascending; null: none
     bool watching_ = false;
+    /// In the place of a thread's jump cache while a unit of another tier than `hot` runs.
+    std::unique_ptr<abi::JumpCacheEntry, void (*)(void*)> empty_jump_cache_{nullptr, std::free};
     u64 invalidation_ = 0;  // how many there were: what was lifted meanwhile may be old code
 };
 
@@ -161,7 +196,7 @@ class Engine::Thread {
     Engine& engine_;
     abi::Context& context_;
     std::unique_ptr<abi::JumpCacheEntry[]> jump_cache_;
-    std::unique_ptr<Translator> translator_;
+    std::unique_ptr<Translator> base_translator_, hot_translator_;
     CodeSnapshot code_;
     ir::Function function_;
     abi::Lifted lifted_;

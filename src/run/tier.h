@@ -33,7 +33,7 @@ class Translator {
                                                const abi::LiftOptions& options, abi::Lifted& lifted) = 0;
 };
 
-/// One tier. Any thread may call it.
+/// One tier. Any thread may call it. What a translator gives lives no longer than the tier.
 class Tier {
   public:
     virtual ~Tier() = default;
@@ -43,6 +43,12 @@ class Tier {
     virtual abi::ExitReason run(const void* entry, abi::Context& context) const = 0;
     /// Makes a direct exit (Context::link_site) go to `entry`.
     virtual void link(const void* site, const void* entry) const = 0;
+    /// Before the calling thread first runs code on `context`.
+    virtual void prepare_thread(const abi::Context&) const {}
+    /// Before fork(), no other thread being in the engine: false if the child could not have the code. Behind a fork()
+    /// that followed a success, in parent and child: after_fork().
+    virtual bool before_fork() const { return true; }
+    virtual void after_fork(bool) const {}
 };
 
 using Optimize = void (*)(ir::Function& f);

@@ -1,11 +1,17 @@
 #include "run/wiring.h"
 
+#include <algorithm>
+#include <cstdio>
+
 #include "base/check.h"
+#include "emit/stubs.h"
+#include "emit/translate.h"
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
 #include "interp/templates.h"
 #include "lift/riscv64/frontend.h"
 #include "opt/pipeline.h"
+#include "run/compiled_units.h"
 
 namespace kiln::run {
 namespace {
@@ -61,16 +67,86 @@ class Interpreter final : public Tier {
     }
 };
 
+class Tier1Code final : public TierCode {
+  public:
+    explicit Tier1Code(std::unique_ptr<CompiledUnit> unit) : unit_(std::move(unit)) {}
+    const void* entry() const override { return unit_->entry(); }
+    std::size_t bytes() const override { return unit_->bytes(); }
+    void forward(const void* target) override { unit_->forward(target); }
+
+  private:
+    std::unique_ptr<CompiledUnit> unit_;
+};
+
+class Tier1Translator final : public Translator {
+  public:
+    Tier1Translator(CompiledUnits& units, bool flat) : units_(units), emitter_(emit::host_features(), flat) {}
+    Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
+        if (auto made = emitter_.translate(f, code_); !made) return tl::unexpected(made.error());
+        auto unit = units_.install(code_);
+        if (!unit) return tl::unexpected(unit.error());
+        return std::make_unique<Tier1Code>(std::move(*unit));
+    }
+    std::unique_ptr<TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
+                                       abi::Lifted&) override {
+        return nullptr;
+    }
+
+  private:
+    CompiledUnits& units_;
+    emit::Translator emitter_;
+    abi::UnitCode code_;
+};
+
+class Tier1 final : public Tier {
+  public:
+    Tier1(std::unique_ptr<CompiledUnits> units, bool flat) : units_(std::move(units)), flat_(flat) {}
+    std::unique_ptr<Translator> new_translator(const abi::Frontend&) const override {
+        return std::make_unique<Tier1Translator>(*units_, flat_);
+    }
+    abi::ExitReason run(const void* entry, abi::Context& context) const override {
+        return units_->run(entry, context);
+    }
+    void link(const void* site, const void* entry) const override { units_->link(site, entry); }
+    void prepare_thread(const abi::Context& context) const override {
+        CompiledUnits::prepare_thread(context);
+    }
+    bool before_fork() const override { return units_->memory().before_fork().has_value(); }
+    void after_fork(bool in_child) const override {
+        in_child ? units_->memory().in_child() : units_->memory().in_parent();
+    }
+
+  private:
+    std::unique_ptr<CompiledUnits> units_;
+    bool flat_;
+};
+
 void optimize_nothing(ir::Function&) {}
 void optimize_for_tier0(ir::Function& f) { opt::run_pipeline(f, opt::Level::tier0); }
 void optimize_fully(ir::Function& f) { opt::run_pipeline(f, opt::Level::full); }
 
-const Tier& tier_of(EngineKind kind) {
-    static const Interpreter interpreter;
-    switch (kind) {
-        case EngineKind::interp: return interpreter;
+const Interpreter interpreter;
+
+/// Code memory for units that take `limit` bytes: those of the generation before may still be there.
+u64 code_memory_bytes(u64 limit) {
+    return std::min<u64>(u64{1} << 30, (2 * limit + (u64{64} << 10) + 4095) & ~u64{4095});
+}
+
+/// Tier 1, or null with a line on standard error: then the interpreter does it all.
+std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::AddressSpace& space,
+                                 const EngineOptions& options) {
+    const ir::StateLayout& layout = *frontend.env().layout;
+    const abi::StubCode stubs = emit::make_stubs(layout);
+    const auto pinned = emit::pinned_registers(layout);
+    // Under a limit on address space a smaller cache is better than none.
+    constexpr u64 least = u64{4} << 20;
+    for (u64 bytes = code_memory_bytes(options.cache_bytes);; bytes = bytes / 2 & ~u64{4095}) {
+        auto units = CompiledUnits::create(stubs, pinned, layout[layout.pc].offset, bytes);
+        if (units) return std::make_unique<Tier1>(std::move(*units), space.base() == 0);
+        if (bytes > least) continue;
+        std::fprintf(stderr, "kiln: %s: interpreting\n", units.error().message.c_str());
+        return nullptr;
     }
-    KILN_UNREACHABLE();
 }
 
 Optimize passes_of(OptLevel level) {
@@ -93,7 +169,12 @@ const abi::Frontend& frontend_of(GuestIsa isa) {
 
 std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressSpace& space,
                                     const EngineOptions& options) {
-    return std::make_unique<Engine>(frontend, space, tier_of(options.kind), passes_of(options.opt), options);
+    EngineOptions chosen = options;
+    std::unique_ptr<Tier> tier1;
+    if (options.kind != EngineKind::interp) tier1 = make_tier1(frontend, space, options);
+    if (tier1 != nullptr) chosen.warm_after = options.kind == EngineKind::jit1 ? 0 : options.hot_after;
+    const Tiers tiers{&interpreter, tier1 != nullptr ? tier1.get() : &interpreter};
+    return std::make_unique<Engine>(frontend, space, tiers, std::move(tier1), passes_of(options.opt), chosen);
 }
 
 }  // namespace kiln::run

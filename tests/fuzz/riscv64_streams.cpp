@@ -33,8 +33,8 @@ Compares Kiln with qemu-riscv64 (7.2) on random riscv64 instructions. Exit statu
                       input state: jumps and faults leave some out, loops repeat more, so that 1.8 times as many run
   --seed=N            of the first program; each program has the next number (default 1)
   --only=STREAM       one stream of the program of --seed
-  --self              compare Kiln with itself instead: each instruction alone and not optimized, units as usual,
-                      full optimization; this contains the extensions that qemu does not have
+  --self              compare Kiln with itself instead: each instruction alone, interpreted units as usual and with
+                      full optimization, compiled units; this contains the extensions that qemu does not have
   --faulting=PERCENT  streams that may fault (default 10)
   --inputs=N          states each stream is run from (default 4)
   --streams=N         streams in a program (default 1000)
@@ -109,8 +109,9 @@ std::vector<Engine> engines(const Options& options) {
         return engine;
     };
     if (options.self)
-        return {kiln_with("one by one", {"--max-unit=1", "--translation=ir"}), kiln_with("default", {}),
-                kiln_with("full", {"--opt=full"})};
+        return {kiln_with("one by one", {"--engine=interp", "--max-unit=1", "--translation=ir"}),
+                kiln_with("interpreter", {"--engine=interp"}),
+                kiln_with("full", {"--engine=interp", "--opt=full"}), kiln_with("tier 1", {"--engine=jit1"})};
     return {{"qemu", words(options.qemu)}, kiln_with("kiln", {})};
 }
 

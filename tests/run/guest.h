@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <cstdlib>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -74,7 +75,10 @@ struct Guest {
     std::unique_ptr<mem::AddressSpace> space;
     std::unique_ptr<run::Engine> engine;
 
-    explicit Guest(const run::EngineOptions& options = {}) {
+    /// On the engine that the environment variable KILN_TEST_ENGINE names, if there is one.
+    explicit Guest(run::EngineOptions options = {}) {
+        if (const char* const kind = std::getenv("KILN_TEST_ENGINE"))
+            options.kind = kind == std::string_view("jit1") ? EngineKind::jit1 : EngineKind::hybrid;
         mem::install_fault_handlers();
         auto made = mem::AddressSpace::create({});
         KILN_CHECK(made.has_value());

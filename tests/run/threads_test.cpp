@@ -15,6 +15,7 @@
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
 #include "lift/riscv64/frontend.h"
+#include "run/compiled_units.h"
 
 namespace kiln::test {
 namespace {
@@ -42,8 +43,8 @@ void on_threads(unsigned count, Body&& body) {
 
 thread_local abi::Context* interrupted = nullptr;
 
-void ask_for_attention(int) {
-    if (interrupted != nullptr) abi::request_attention(*interrupted);
+void ask_for_attention(int, siginfo_t*, void* ucontext) {
+    if (interrupted != nullptr) run::CompiledUnits::request_attention(*interrupted, ucontext);
 }
 
 /// A loop without end in one of several forms: linked, through the jump cache, through the run loop.
@@ -65,7 +66,8 @@ void storm(unsigned requests, bool indirect, u32 warm_after) {
     GTEST_SKIP() << "ThreadSanitizer holds signals back while no system call is made";
 #endif
     struct sigaction action{};
-    action.sa_handler = ask_for_attention;
+    action.sa_sigaction = ask_for_attention;
+    action.sa_flags = SA_SIGINFO;
     sigaction(SIGUSR1, &action, nullptr);
     sigevent event{};
     event.sigev_notify = SIGEV_SIGNAL;
@@ -301,8 +303,8 @@ TEST_F(Threads, FlushedUnitsAreFreed) {
     Guest guest(options);
     guest.engine = nullptr;
     const CountingTier tier;
-    guest.engine =
-        std::make_unique<run::Engine>(riscv64::frontend(), *guest.space, tier, [](ir::Function&) {}, options);
+    guest.engine = std::make_unique<run::Engine>(
+        riscv64::frontend(), *guest.space, run::Tiers{&tier, &tier}, nullptr, [](ir::Function&) {}, options);
     Assembler code(code_at);
     code.label("loop");
     for (int i = 0; i < 100; ++i) {
@@ -360,7 +362,9 @@ TEST_F(Threads, ForkWhileOthersRun) {
         {
             const auto engine = guest.engine->freeze();
             const auto space = guest.space->freeze();
+            ASSERT_TRUE(guest.engine->before_fork());
             child = fork();
+            guest.engine->after_fork(child == 0);
         }
         if (child == 0) {
             alarm(20);

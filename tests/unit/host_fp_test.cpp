@@ -1,6 +1,6 @@
 // interp/host_fp against base/softfp with rounding to nearest even: results and flags, on the same hard
 // operands that softfp itself is tested with, and the environment functions.
-#include "interp/host_fp.h"
+#include "base/host_fp.h"
 
 #include <gtest/gtest.h>
 

@@ -32,7 +32,7 @@ std::string complaint(std::vector<const char*> words) {
 
 TEST(Options, DefaultsAreTheTables) {
     const Options options;
-    EXPECT_EQ(options.engine, EngineKind::interp);
+    EXPECT_EQ(options.engine, EngineKind::hybrid);
     EXPECT_EQ(options.max_unit, 64u);
     EXPECT_EQ(options.stats, StatsFormat::off);
     EXPECT_FALSE(options.sysroot);

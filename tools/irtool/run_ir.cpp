@@ -8,9 +8,12 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "emit/stubs.h"
+#include "emit/translate.h"
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
 #include "mem/fault.h"
+#include "run/compiled_units.h"
 
 namespace kiln::irtool {
 namespace {
@@ -40,7 +43,9 @@ const std::vector<ir::Slot>& slots() {
     return all;
 }
 
-const ir::StateLayout layout = {riscv64::layout.name, slots(), riscv64::layout.pc, riscv64::layout.rounding};
+const ir::StateLayout layout = {riscv64::layout.name,        slots(),
+                                riscv64::layout.pc,          riscv64::layout.rounding,
+                                riscv64::layout.hot_integer, riscv64::layout.hot_fp};
 
 u64* words(riscv64::State& state) {
     return reinterpret_cast<u64*>(reinterpret_cast<u8*>(&state) + first_word);
@@ -70,6 +75,19 @@ u8* translate(abi::Context& context, u64 address, abi::MmuAccess access) {
 }
 static_assert(window_bytes == abi::mmu_page_bytes);
 
+/// A process has one: its signal handlers find it.
+std::shared_ptr<run::CompiledUnits> the_units() {
+    static std::weak_ptr<run::CompiledUnits> existing;
+    if (auto units = existing.lock()) return units;
+    auto made =
+        run::CompiledUnits::create(emit::make_stubs(riscv64::layout), emit::pinned_registers(riscv64::layout),
+                                   riscv64::layout[riscv64::layout.pc].offset, 1 << 20);
+    KILN_CHECK(made.has_value());
+    std::shared_ptr<run::CompiledUnits> units = std::move(*made);
+    existing = units;
+    return units;
+}
+
 }  // namespace
 
 const ir::Env env = {&layout, riscv64::env.helpers};
@@ -85,9 +103,33 @@ struct Runner::Machine {
     riscv64::State state;
     std::vector<abi::JumpCacheEntry> jump_cache{abi::jump_cache_entries};
     interp::Flattener flattener;
+    std::shared_ptr<run::CompiledUnits> units;  // with RunOn::compiler
+    emit::Translator translator{emit::host_features(), false};
+    abi::UnitCode code;
+    u64 compiled = 0;
+    std::string not_compiled;
+
+    /// The function's unit in code memory; null when it cannot be compiled.
+    std::unique_ptr<run::CompiledUnit> compile(const ir::Function& f) {
+        if (units == nullptr) return nullptr;
+        if (auto made = translator.translate(f, code); !made) {
+            not_compiled = made.error().message;
+            return nullptr;
+        }
+        ++compiled;
+        auto unit = units->install(code);
+        KILN_CHECK(unit.has_value());
+        return std::move(*unit);
+    }
 };
 
-Runner::Runner() : machine_(std::make_unique<Machine>()) {
+Runner::Runner()
+    : Runner([] {
+          const char* const on = std::getenv("KILN_RUN_ON");
+          return on != nullptr && std::string_view(on) == "compiler" ? RunOn::compiler : RunOn::interpreter;
+      }()) {}
+
+Runner::Runner(RunOn on) : machine_(std::make_unique<Machine>()) {
     mem::install_fault_handlers();
     void* const reserved =
         mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -97,7 +139,13 @@ Runner::Runner() : machine_(std::make_unique<Machine>()) {
     machine_->state.context.memory = machine_->memory;
     machine_->state.context.translate = translate;
     machine_->state.context.jump_cache = machine_->jump_cache.data();
+    if (on == RunOn::interpreter) return;
+    machine_->units = the_units();
+    run::CompiledUnits::prepare_thread(machine_->state.context);
 }
+
+u64 Runner::compiled() const { return machine_->compiled; }
+const std::string& Runner::not_compiled() const { return machine_->not_compiled; }
 
 Runner::~Runner() { munmap(machine_->memory - reserved_below, reserved_bytes); }
 
@@ -115,7 +163,11 @@ Result<Outcome> Runner::run(const ir::Function& f, const GuestState& initial) {
     context.budget = context.budget_filled = 1'000'000;
 
     Outcome outcome;
-    outcome.reason = interp::run((*unit)->entry(), context);
+    const auto compiled = machine_->compile(f);
+    outcome.reason = compiled != nullptr ? machine_->units->run(compiled->entry(), context)
+                                         : interp::run((*unit)->entry(), context);
+    // The unit asks for what would have been right at once.
+    if (outcome.reason == abi::ExitReason::tier_down) outcome.reason = interp::run((*unit)->entry(), context);
     std::copy_n(words(state), word_count, outcome.state.slots.begin());
     std::memcpy(outcome.state.memory.data(), machine_->memory + window_begin, window_bytes);
     outcome.state.fp_flags = context.fp_flags;

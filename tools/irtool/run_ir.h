@@ -56,15 +56,26 @@ void for_each_word(const std::function<void(std::string_view, unsigned)>& f);
 /// A state of numbers that matter: small ones, addresses in and around the window, boxed floats, extremes.
 GuestState random_state(std::mt19937_64& random);
 
+/// What runs a function.
+enum class RunOn : u8 {
+    interpreter,
+    compiler,  ///< tier 1; what it has no code for, the interpreter
+};
+
 class Runner {
   public:
+    /// On what the environment variable KILN_RUN_ON names, else the interpreter.
     Runner();
+    explicit Runner(RunOn on);
     ~Runner();
     Runner(const Runner&) = delete;
     Runner& operator=(const Runner&) = delete;
 
     /// Runs `f`, which is well formed, once. The error says why the interpreter cannot.
     Result<Outcome> run(const ir::Function& f, const GuestState& initial);
+    /// How many runs were on the compiler, and why the latest that was not could not be.
+    u64 compiled() const;
+    const std::string& not_compiled() const;
 
   private:
     struct Machine;

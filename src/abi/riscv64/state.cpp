@@ -37,9 +37,16 @@ constexpr auto slots = [] {
     return table;
 }();
 
+// By how often compiled code uses them: arguments and temporaries of the calling convention that compressed
+// instructions reach, then the stack pointer.
+constexpr ir::SlotId hot_integer[] = {x_slot(15), x_slot(14), x_slot(10), x_slot(13), x_slot(2),
+                                      x_slot(8),  x_slot(11), x_slot(12), x_slot(9)};
+constexpr ir::SlotId hot_fp[] = {f_slot(15), f_slot(14), f_slot(10), f_slot(13), f_slot(11), f_slot(12),
+                                 f_slot(8),  f_slot(0),  f_slot(1),  f_slot(9),  f_slot(2)};
+
 }  // namespace
 
-constexpr ir::StateLayout layout = {"rv64", slots, slot::pc, slot::frm};
+constexpr ir::StateLayout layout = {"rv64", slots, slot::pc, slot::frm, hot_integer, hot_fp};
 constexpr ir::Env env = {&layout, abi::helper_signatures};
 
 }  // namespace kiln::riscv64

@@ -1,0 +1,320 @@
+#include "emit/encode.h"
+
+#include "base/check.h"
+#include "emit/encode_state.h"
+
+namespace kiln::emit {
+namespace {
+
+constexpr i64 jump_cache_mask = (abi::jump_cache_entries - 1) << 1;
+static_assert(sizeof(abi::JumpCacheEntry) == 16, "the index is the address's bits 1 and up, times 16");
+
+}  // namespace
+
+Encoder::Encoder(const HostFeatures& features, bool flat) : state_(std::make_unique<State>(features, flat)) {}
+Encoder::~Encoder() = default;
+
+Result<void> Encoder::encode(const MachineFunction& f, abi::UnitCode& out) {
+    out.clear();
+    state_->encode(f, out);
+    return {};
+}
+
+void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit) {
+    f = &function;
+    out = &unit;
+    code.reset();
+    code.init(asmjit::Environment::host());
+    code.attach(&a);
+    blocks.assign(function.predecessors.size(), Label());
+    colds.clear();
+    constants.clear();
+
+    constexpr u8 nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+    a.embed(nop5, sizeof nop5);
+    for (const MachineInst& inst : function.code) instruction(inst);
+    for (std::size_t i = 0; i < colds.size(); ++i) {  // a cold path may bring more
+        const std::function<void()> cold = std::move(colds[i]);
+        cold();
+    }
+    unit.forward = static_cast<u32>(a.offset());
+    a.mov(x86::rax, function.entry.raw);
+    a.xor_(x86::ecx, x86::ecx);
+    go_to_stub(abi::Stub::lookup);
+    if (!constants.empty()) {
+        a.align(asmjit::AlignMode::kData, 16);
+        for (const Constant& c : constants) {
+            a.bind(c.label);
+            a.embedUInt64(c.low);
+            a.embedUInt64(0);
+        }
+    }
+    const asmjit::CodeBuffer& buffer = code.textSection()->buffer();
+    unit.bytes.assign(buffer.data(), buffer.data() + buffer.size());
+}
+
+x86::Mem Encoder::State::constant(u64 low, u8 bytes) {
+    for (const Constant& c : constants)
+        if (c.low == low) return x86::ptr(c.label, 0, bytes);
+    constants.push_back({low, a.newLabel()});
+    return x86::ptr(constants.back().label, 0, bytes);
+}
+
+x86::Mem Encoder::State::address(const MachineInst& inst, u8 bytes) {
+    const Address& m = inst.mem;
+    x86::Mem mem;
+    if (m.base == Reg::none && m.index == Reg::none)
+        mem = x86::ptr(static_cast<u64>(static_cast<i64>(m.disp)), bytes);
+    else if (m.index == Reg::none)
+        mem = x86::ptr(gpq(m.base), m.disp, bytes);
+    else if (m.base == Reg::none)
+        mem = x86::ptr(0, gpq(m.index), m.scale, bytes), mem.setOffset(m.disp);
+    else
+        mem = x86::ptr(gpq(m.base), gpq(m.index), m.scale, m.disp, bytes);
+    if (m.memory == Memory::guest && !flat) mem.setSegment(x86::gs);
+    return mem;
+}
+
+void Encoder::State::instruction(const MachineInst& inst) {
+    switch (inst.op) {
+        case MachineOp::load:
+        case MachineOp::load_signed:
+        case MachineOp::store:
+        case MachineOp::store_imm:
+        case MachineOp::lea:
+        case MachineOp::fload:
+        case MachineOp::fstore: return memory(inst);
+
+        case MachineOp::mov:
+        case MachineOp::mov_imm:
+        case MachineOp::add:
+        case MachineOp::sub:
+        case MachineOp::and_:
+        case MachineOp::or_:
+        case MachineOp::xor_:
+        case MachineOp::add_imm:
+        case MachineOp::sub_imm:
+        case MachineOp::and_imm:
+        case MachineOp::or_imm:
+        case MachineOp::xor_imm:
+        case MachineOp::add_mem:
+        case MachineOp::sub_mem:
+        case MachineOp::and_mem:
+        case MachineOp::or_mem:
+        case MachineOp::xor_mem:
+        case MachineOp::andn:
+        case MachineOp::neg:
+        case MachineOp::not_:
+        case MachineOp::imul:
+        case MachineOp::imul_imm:
+        case MachineOp::mul_wide_u:
+        case MachineOp::mul_wide_s:
+        case MachineOp::shl_imm:
+        case MachineOp::shr_imm:
+        case MachineOp::sar_imm:
+        case MachineOp::ror_imm:
+        case MachineOp::shl:
+        case MachineOp::shr:
+        case MachineOp::sar:
+        case MachineOp::rol:
+        case MachineOp::ror:
+        case MachineOp::extend_u:
+        case MachineOp::extend_s:
+        case MachineOp::bswap:
+        case MachineOp::clz:
+        case MachineOp::ctz:
+        case MachineOp::popcnt:
+        case MachineOp::cmp:
+        case MachineOp::cmp_imm:
+        case MachineOp::cmp_mem:
+        case MachineOp::test_imm:
+        case MachineOp::test:
+        case MachineOp::set:
+        case MachineOp::move_if: return integer(inst);
+        case MachineOp::divide_u:
+        case MachineOp::divide_s: return divide(inst);
+
+        case MachineOp::lock_xadd:
+        case MachineOp::xchg:
+        case MachineOp::cmpxchg:
+        case MachineOp::rmw:
+        case MachineOp::full_fence:
+        case MachineOp::check_aligned: return atomic(inst);
+
+        case MachineOp::fmov:
+        case MachineOp::to_vector:
+        case MachineOp::from_vector:
+        case MachineOp::fadd:
+        case MachineOp::fsub:
+        case MachineOp::fmul:
+        case MachineOp::fdiv:
+        case MachineOp::fsqrt:
+        case MachineOp::fma:
+        case MachineOp::canonical_nan:
+        case MachineOp::fmin:
+        case MachineOp::fmax:
+        case MachineOp::fcmp:
+        case MachineOp::fround:
+        case MachineOp::fwiden:
+        case MachineOp::fnarrow:
+        case MachineOp::from_int:
+        case MachineOp::from_unsigned:
+        case MachineOp::to_int:
+        case MachineOp::to_unsigned:
+        case MachineOp::box:
+        case MachineOp::unbox:
+        case MachineOp::read_mxcsr:
+        case MachineOp::reset_mxcsr:
+        case MachineOp::clmul: return floating(inst);
+
+        case MachineOp::label: {
+            Label& block = blocks[inst.target];
+            if (!block.isValid()) block = a.newLabel();
+            a.bind(block);
+            return;
+        }
+        case MachineOp::jump:
+        case MachineOp::jump_if: {
+            Label& block = blocks[inst.target];
+            if (!block.isValid()) block = a.newLabel();
+            inst.op == MachineOp::jump ? a.jmp(block) : a.j(code_of(inst.cond), block);
+            return;
+        }
+        case MachineOp::exit_if: {
+            const Label cold = a.newLabel();
+            a.j(code_of(inst.cond), cold);
+            later([this, cold, number = inst.target] {
+                a.bind(cold);
+                take_exit(number);
+            });
+            return;
+        }
+        case MachineOp::exit_direct: return take_exit(inst.target);
+        case MachineOp::exit_indirect: return take_exit(inst.target, inst.r[0], inst.r[1]);
+        case MachineOp::call_helper:
+            a.mov(x86::eax, inst.imm);
+            a.embedUInt8(0xe8);
+            out->relocations.push_back({static_cast<u32>(a.offset()), abi::Stub::call});
+            a.embedUInt32(0);
+            return;
+        case MachineOp::entry_guard: {
+            const Label cold = a.newLabel();
+            a.cmp(x86::qword_ptr(x86::r15, static_cast<i32>(inst.imm)), 0);
+            a.jne(cold);
+            later([this, cold] {
+                a.bind(cold);
+                a.mov(x86::rax, f->entry.raw);
+                leave(abi::ExitReason::tier_down);
+            });
+            return;
+        }
+        case MachineOp::set_param: KILN_UNREACHABLE();  // the allocator's
+    }
+}
+
+void Encoder::State::memory(const MachineInst& inst) {
+    const u8 w = inst.width;
+    const x86::Mem mem = address(inst, w);
+    if (inst.op == MachineOp::lea) {
+        a.lea(sized(inst.r[0], w), mem);
+        return;
+    }
+    fault_point(inst);
+    switch (inst.op) {
+        case MachineOp::load:
+            if (w < 4)
+                a.movzx(gpd(inst.r[0]), mem);
+            else
+                a.mov(sized(inst.r[0], w), mem);
+            return;
+        case MachineOp::load_signed:
+            if (w == 4)
+                a.movsxd(gpq(inst.r[0]), mem);
+            else if (w < 4)
+                a.movsx(gpq(inst.r[0]), mem);
+            else
+                a.mov(gpq(inst.r[0]), mem);
+            return;
+        case MachineOp::store: a.mov(mem, sized(inst.r[0], w)); return;
+        case MachineOp::store_imm: a.mov(mem, inst.imm); return;
+        case MachineOp::fload: {
+            const x86::Xmm to = vec(inst.r[0]);
+            if (features.avx)
+                w == 4 ? a.vmovss(to, mem) : a.vmovsd(to, mem);
+            else
+                w == 4 ? a.movss(to, mem) : a.movsd(to, mem);
+            return;
+        }
+        case MachineOp::fstore: {
+            const x86::Xmm from = vec(inst.r[0]);
+            if (features.avx)
+                w == 4 ? a.vmovss(mem, from) : a.vmovsd(mem, from);
+            else
+                w == 4 ? a.movss(mem, from) : a.movsd(mem, from);
+            return;
+        }
+        default: KILN_UNREACHABLE();
+    }
+}
+
+// ---- Exits ----
+
+void Encoder::State::go_to_stub(abi::Stub stub) {
+    a.embedUInt8(0xe9);
+    out->relocations.push_back({static_cast<u32>(a.offset()), stub});
+    a.embedUInt32(0);
+}
+
+void Encoder::State::leave(abi::ExitReason reason) {
+    a.mov(x86::edx, static_cast<u32>(reason));
+    go_to_stub(abi::Stub::leave);
+}
+
+void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
+    const Exit& exit = f->exits[number];
+    if (exit.retired != 0) a.sub(x86::r14, exit.retired);
+    if (exit.kind == Exit::Kind::leave) {
+        a.mov(x86::rax, exit.pc);
+        return leave(exit.reason);
+    }
+    const Label poll = a.newLabel();
+    if (exit.retired == 0) a.test(x86::r14, x86::r14);
+    a.js(poll);
+    if (exit.kind == Exit::Kind::indirect) {
+        const x86::Gp to = gpq(target), entry = gpq(scratch);
+        const Label miss = a.newLabel();
+        a.mov(entry.r32(), to.r32());
+        a.and_(entry.r32(), jump_cache_mask);
+        a.shl(entry.r32(), 3);
+        a.add(entry, context(offsetof(abi::Context, jump_cache), 8));
+        a.cmp(x86::qword_ptr(entry, offsetof(abi::JumpCacheEntry, pc)), to);
+        a.jne(miss);
+        a.jmp(x86::qword_ptr(entry, offsetof(abi::JumpCacheEntry, entry)));
+        later([=, this] {
+            a.bind(miss);
+            if (to != x86::rax) a.mov(x86::rax, to);
+            a.xor_(x86::ecx, x86::ecx);
+            go_to_stub(abi::Stub::lookup);
+            a.bind(poll);
+            if (to != x86::rax) a.mov(x86::rax, to);
+            leave(abi::ExitReason::poll);
+        });
+        return;
+    }
+    // The distance is patched when the exit is linked: in one aligned store.
+    while ((a.offset() + 1) % 4 != 0) a.nop();
+    const Label jump = a.newLabel(), unlinked = a.newLabel();
+    a.bind(jump);
+    a.long_().jmp(unlinked);
+    later([=, this, pc = exit.pc] {
+        a.bind(unlinked);
+        a.lea(x86::rcx, x86::ptr(jump, 1));
+        a.mov(x86::rax, pc);
+        go_to_stub(abi::Stub::lookup);
+        a.bind(poll);
+        a.mov(x86::rax, pc);
+        leave(abi::ExitReason::poll);
+    });
+}
+
+}  // namespace kiln::emit

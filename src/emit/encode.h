@@ -1,0 +1,31 @@
+// From machine operations on physical registers to bytes: only encode_state.h and operands.h include the
+// assembler library. What rarely happens (NaNs, divisions by zero, exits by a branch, polls) stands behind the unit's code.
+//
+// The bytes are position-independent but for the relocations; the same input gives the same bytes.
+#pragma once
+
+#include <memory>
+
+#include "abi/unit_code.h"
+#include "emit/host_features.h"
+#include "emit/machine.h"
+
+namespace kiln::emit {
+
+/// Encodes functions; keeps its working memory between them. One thread at a time.
+class Encoder {
+  public:
+    Encoder(const HostFeatures& features, bool flat);
+    ~Encoder();
+    Encoder(const Encoder&) = delete;
+    Encoder& operator=(const Encoder&) = delete;
+
+    /// Encodes an allocated function into `out` (emptied first).
+    Result<void> encode(const MachineFunction& f, abi::UnitCode& out);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace kiln::emit

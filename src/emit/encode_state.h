@@ -1,0 +1,83 @@
+// What the files of the encoder share: encode.cpp has memory and exits, encode_integer.cpp and encode_fp.cpp the
+// operations.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "emit/encode.h"
+#include "emit/operands.h"
+#include "emit/select.h"
+
+namespace kiln::emit {
+
+namespace x86 = asmjit::x86;
+using asmjit::Label;
+using x86::CondCode;
+
+inline CondCode code_of(Condition c) {
+    constexpr CondCode codes[] = {CondCode::kO, CondCode::kNO, CondCode::kB,  CondCode::kAE,
+                                  CondCode::kE, CondCode::kNE, CondCode::kBE, CondCode::kA,
+                                  CondCode::kS, CondCode::kNS, CondCode::kP,  CondCode::kNP,
+                                  CondCode::kL, CondCode::kGE, CondCode::kLE, CondCode::kG};
+    return codes[static_cast<u8>(c)];
+}
+
+struct Encoder::State {
+    State(const HostFeatures& f, bool is_flat) : features(f), flat(is_flat) {}
+
+    void encode(const MachineFunction& f, abi::UnitCode& out);
+    void instruction(const MachineInst& inst);
+    void memory(const MachineInst& inst);
+    void integer(const MachineInst& inst);
+    void divide(const MachineInst& inst);
+    void atomic(const MachineInst& inst);
+    void floating(const MachineInst& inst);
+    void vector_binary(const MachineInst& inst, asmjit::InstId single_id, asmjit::InstId double_id);
+    void vector_unary(const MachineInst& inst, asmjit::InstId single_id, asmjit::InstId double_id);
+    void extreme(const MachineInst& inst);
+    void compare_floats(const MachineInst& inst);
+    void to_integer(const MachineInst& inst);
+    void canonical_nan(const x86::Xmm& reg, u8 width);
+    void take_exit(u32 number, Reg target = Reg::none, Reg scratch = Reg::none);
+    void go_to_stub(abi::Stub stub);
+    void leave(abi::ExitReason reason);
+    x86::Mem address(const MachineInst& inst, u8 bytes);
+    x86::Mem context(std::size_t offset, u8 bytes) {
+        return x86::ptr(x86::r15, static_cast<i32>(offset) - context_bias, bytes);
+    }
+    void fault_point(const MachineInst& inst) {
+        if (inst.site == no_site) return;
+        const FaultSite& site = f->sites[inst.site];
+        const auto encoded = [](Reg r) {
+            return r == Reg::none ? abi::FaultPoint::no_register : static_cast<u8>(number(r));
+        };
+        out->fault_points.push_back({static_cast<u32>(a.offset()), site.retired, site.pc,
+                                     encoded(inst.mem.base), encoded(inst.mem.index), inst.mem.scale,
+                                     inst.mem.disp});
+    }
+    x86::Mem constant(u64 low, u8 bytes);
+    void later(std::function<void()> cold) { colds.push_back(std::move(cold)); }
+    bool single(const MachineInst& inst) const { return inst.width == 4; }
+    /// The AVX form where the host has it: op(dst, a, b); else a copy and the two-operand form.
+    void move_vector(const x86::Xmm& to, const x86::Xmm& from) {
+        if (to == from) return;
+        features.avx ? a.vmovaps(to, from) : a.movaps(to, from);
+    }
+
+    const HostFeatures features;
+    const bool flat;
+    asmjit::CodeHolder code;
+    x86::Assembler a;
+    const MachineFunction* f = nullptr;
+    abi::UnitCode* out = nullptr;
+    std::vector<Label> blocks;
+    std::vector<std::function<void()>> colds;
+    struct Constant {
+        u64 low;
+        Label label;
+    };
+    std::vector<Constant> constants;
+};
+
+}  // namespace kiln::emit

@@ -1,0 +1,133 @@
+// Machine code before registers are given out: what selection (select.h) makes of IR and the allocator
+// (allocate.h) and encoder (encode.h) work on. Blocks stand in one line, in an order in which control only goes
+// forward.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "emit/convention.h"
+#include "ir/function.h"
+
+namespace kiln::emit {
+
+enum class MachineOp : u8 {
+#define MACHINE_OP(name, roles, operands, meaning) name,
+#include "emit/machine_ops.def"
+#undef MACHINE_OP
+};
+
+struct MachineOpInfo {
+    std::string_view name, roles;
+};
+inline constexpr MachineOpInfo machine_op_table[] = {
+#define MACHINE_OP(name, roles, operands, meaning) {#name, roles},
+#include "emit/machine_ops.def"
+#undef MACHINE_OP
+};
+constexpr const MachineOpInfo& info(MachineOp op) { return machine_op_table[static_cast<u8>(op)]; }
+
+/// The form of add, sub, and_, or_ or xor_ with an immediate, or a memory word, as second operand.
+constexpr MachineOp immediate_form(MachineOp op) {
+    return MachineOp(static_cast<u8>(op) +
+                     (static_cast<u8>(MachineOp::add_imm) - static_cast<u8>(MachineOp::add)));
+}
+constexpr MachineOp memory_form(MachineOp op) {
+    return MachineOp(static_cast<u8>(op) +
+                     (static_cast<u8>(MachineOp::add_mem) - static_cast<u8>(MachineOp::add)));
+}
+static_assert(immediate_form(MachineOp::xor_) == MachineOp::xor_imm &&
+              memory_form(MachineOp::xor_) == MachineOp::xor_mem);
+
+/// Conditions of the flags, as x86-64 encodes them.
+enum class Condition : u8 {
+    overflow,
+    no_overflow,
+    below,
+    above_equal,
+    equal,
+    not_equal,
+    below_equal,
+    above,
+    sign,
+    no_sign,
+    parity,
+    no_parity,
+    less,
+    greater_equal,
+    less_equal,
+    greater,
+};
+constexpr Condition opposite(Condition c) { return Condition(static_cast<u8>(c) ^ 1); }
+
+/// Guest memory, reached through the base of guest memory, or the engine's own.
+enum class Memory : u8 { engine, guest };
+
+/// base + index * 2^scale + disp.
+struct Address {
+    Reg base = Reg::none, index = Reg::none;
+    u8 scale = 0;
+    Memory memory = Memory::engine;
+    i32 disp = 0;
+};
+
+inline constexpr u32 no_site = ~u32{0};
+
+struct MachineInst {
+    MachineOp op;
+    u8 width = 8;  ///< bytes
+    Condition cond = Condition::equal;
+    Reg r[4] = {Reg::none, Reg::none, Reg::none, Reg::none};
+    Address mem;
+    i64 imm = 0;
+    u32 target = 0;      ///< a block's number (label, jump, jump_if), or an exit's
+    u32 site = no_site;  ///< which fault site the access belongs to
+};
+
+/// Where a fault is: what the run loop must be told, everything else being in its place.
+struct FaultSite {
+    GuestAddr pc;
+    u32 retired = 0;  ///< guest instructions completed before it, in this unit
+};
+
+/// A way out of the unit.
+struct Exit {
+    enum class Kind : u8 { direct, indirect, leave };
+    Kind kind = Kind::direct;
+    abi::ExitReason reason{};  ///< leave
+    u32 retired = 0;           ///< guest instructions completed on this way
+    u64 pc = 0;                ///< where the guest goes on (direct, leave)
+};
+
+/// A value that selection numbered: registers from physical_registers up are indices into `values`.
+struct VirtualRegister {
+    bool fp = false;
+    /// If not 0: the disp of a state slot's memory that holds the same until `detach`.
+    i32 slot_home = 0;
+};
+
+struct MachineFunction {
+    std::vector<MachineInst> code;
+    std::vector<VirtualRegister> values;
+    std::vector<FaultSite> sites;
+    std::vector<Exit> exits;
+    /// By block: how many ways lead to it, and whether control can fall into it.
+    std::vector<u32> predecessors;
+    GuestAddr entry;
+
+    void clear() {
+        code.clear();
+        values.clear();
+        sites.clear();
+        exits.clear();
+        predecessors.clear();
+    }
+    Reg new_value(bool fp) {
+        values.push_back({fp, 0});
+        return Reg(physical_registers + values.size() - 1);
+    }
+    VirtualRegister& operator[](Reg r) { return values[number(r) - physical_registers]; }
+    const VirtualRegister& operator[](Reg r) const { return values[number(r) - physical_registers]; }
+};
+
+}  // namespace kiln::emit

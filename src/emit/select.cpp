@@ -1,0 +1,614 @@
+#include "emit/select.h"
+
+#include <algorithm>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "ir/dominators.h"
+
+namespace kiln::emit {
+
+using ir::Inst;
+using ir::Op;
+using ir::Type;
+using ir::ValueId;
+
+namespace {
+
+/// Operations whose result may be the very bits of their operand.
+bool may_alias(Op op) {
+    return op == Op::trunc || op == Op::zext || op == Op::bitcast || op == Op::nan_box ||
+           op == Op::nan_unbox || op == Op::low || op == Op::high;
+}
+
+/// Operations that are computed into a register of our choice.
+bool computes(Op op) { return !may_alias(op) && op != Op::iconst && op != Op::get_state && op != Op::param; }
+
+/// Aliases that most often share the place of a value just computed, which then belongs where they are put.
+bool passes_on(Op op) { return op == Op::nan_box || op == Op::bitcast || op == Op::zext; }
+
+}  // namespace
+
+Result<void> Selector::select(const ir::Function& f, MachineFunction& out) {
+    f_ = &f;
+    out_ = &out;
+    out.clear();
+    out.entry = f.entry();
+    failure_ = nullptr;
+    fused_ = ValueId::none;
+    guarded_ = rounding_changed_ = false;
+    if (layout_ != f.env().layout) set_layout(*f.env().layout);
+    if (!order_blocks()) return fail("control goes backwards");
+    values_.assign(f.value_count(), Value{});
+    params_.assign(f.value_count(), Reg::none);
+    u32 position = f.value_count() + 1;
+    for (std::size_t i = order_.size(); i-- > 0;) position = analyze_block(order_[i], position);
+    forget_slots();
+    position_ = position;
+    for (place_ = 0; place_ < order_.size() && failure_ == nullptr; ++place_) block(order_[place_]);
+    if (failure_ != nullptr) return fail(failure_);
+    if (guarded_) {
+        out.code.insert(out.code.begin(), MachineInst{.op = MachineOp::entry_guard});
+        out.code.front().imm = context_word((*layout_)[layout_->rounding].offset - context_bias).disp;
+    }
+    return {};
+}
+
+void Selector::set_layout(const ir::StateLayout& layout) {
+    layout_ = &layout;
+    slots_.assign(layout.slots.size(), Slot{});
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+        slots_[i].disp = static_cast<i32>(layout.slots[i].offset) - context_bias;
+    for (std::size_t i = 0; i < std::min(layout.hot_integer.size(), pinned_integer.size()); ++i)
+        slots_[static_cast<u16>(layout.hot_integer[i])].pinned = pinned_integer[i];
+    for (std::size_t i = 0; i < std::min(layout.hot_fp.size(), pinned_fp.size()); ++i)
+        slots_[static_cast<u16>(layout.hot_fp[i])].pinned = pinned_fp[i];
+}
+
+/// False if control can go backwards in every order.
+bool Selector::order_blocks() {
+    const ir::Function& f = *f_;
+    const u32 count = f.block_count();
+    in_place_.assign(count, 0);
+    out_->predecessors.assign(count, 0);
+    // Lifters number blocks as they are executed; passes may not.
+    order_.clear();
+    bool ordered = true;
+    for (u32 b = 0; b < count; ++b) {
+        for (ir::EdgeId e : f.edges_of(f[f[ir::BlockId(b)].last])) {
+            ordered &= ir::index(f[e].target) > b;
+            ++out_->predecessors[ir::index(f[e].target)];
+        }
+    }
+    for (u32 b = 1; b < count; ++b) ordered &= out_->predecessors[b] != 0;
+    if (ordered)
+        for (u32 b = 0; b < count; ++b) order_.push_back(ir::BlockId(b));
+    else if (!order_anew())
+        return false;
+    // A way out that only branches lead to is taken by them at once.
+    std::vector<u8>& jumped_to = in_place_;
+    for (ir::BlockId b : order_) {
+        const Inst& last = f[f[b].last];
+        if (last.op == Op::br_if) continue;
+        for (ir::EdgeId e : f.edges_of(last)) jumped_to[ir::index(f[e].target)] = 1;
+    }
+    for (ir::BlockId b : order_) {
+        u8& in_place = in_place_[ir::index(b)];
+        in_place = b != ir::BlockId(0) && !in_place && bare_exit(b) != nullptr;
+    }
+    std::erase_if(order_, [&](ir::BlockId b) { return in_place_[ir::index(b)] != 0; });
+    return true;
+}
+
+/// The blocks that can be reached, each behind those that lead to it; false if there is a loop.
+bool Selector::order_anew() {
+    const ir::Function& f = *f_;
+    order_ = ir::Dominators(f).reverse_postorder();
+    std::vector<u32> places(f.block_count(), 0);
+    for (u32 i = 0; i < order_.size(); ++i) places[ir::index(order_[i])] = i;
+    out_->predecessors.assign(f.block_count(), 0);
+    for (u32 i = 0; i < order_.size(); ++i)
+        for (ir::EdgeId e : f.edges_of(f[f[order_[i]].last])) {
+            const u32 target = ir::index(f[e].target);
+            if (places[target] <= i) return false;
+            ++out_->predecessors[target];
+        }
+    return true;
+}
+
+// ---- What is known before anything is selected ----
+
+u32 Selector::analyze_block(ir::BlockId block, u32 position) {
+    const ir::Function& f = *f_;
+    ++epoch_;
+    for (ValueId id = f[block].last; id != ValueId::none; id = f[id].prev) {
+        const Inst& inst = f[id];
+        Value& own = at(id);
+        --position;
+        // A value may be computed right into the slot it is put to, if nobody looks at the slot in between.
+        if (own.open_put != no_slot) {
+            const Slot& slot = slots_[own.open_put];
+            if (slot.put == id && slot.put_epoch == epoch_) {
+                if (computes(inst.op) || passes_on(inst.op)) own.home = own.open_put;
+                if (passes_on(inst.op)) open_put(own.open_put, inst.args[0]);
+            }
+        }
+        const ir::Effects& effects = f.effects(id);
+        if (effects.any || effects.may_fault || effects.terminator) ++epoch_;
+        if (inst.op == Op::get_state || inst.op == Op::put_state) {
+            const u16 slot = static_cast<u16>(inst.slot);
+            slots_[slot].put = ValueId::none;
+            if (inst.op == Op::put_state && f[inst.args[0]].block == block) open_put(slot, inst.args[0]);
+        }
+        const u32 end = may_alias(inst.op) && !own.escapes ? std::max(position, own.last) : position;
+        f.for_each_use(inst, [&](ValueId v) {
+            Value& used = at(v);
+            used.user = id;
+            used.uses = static_cast<u8>(std::min(used.uses + 1, 2));
+            if (f[v].block == block)
+                used.last = std::max(used.last, end);
+            else
+                used.escapes = true;
+        });
+    }
+    return position;
+}
+
+void Selector::open_put(u16 slot, ValueId value) {
+    slots_[slot].put = value;
+    slots_[slot].put_epoch = epoch_;
+    at(value).open_put = slot;
+}
+
+bool Selector::feeds_only(ValueId value, ValueId user) const {
+    const Value& v = at(value);
+    return v.uses == 1 && !v.escapes && inst_of(value).next == user && inst_of(user).args[0] == value;
+}
+
+// ---- The forward walk ----
+
+void Selector::block(ir::BlockId id) {
+    ++epoch_;
+    const u32 predecessors = out_->predecessors[ir::index(id)];
+    if (place_ > 0) {
+        // What the only way here leaves in registers is still there.
+        const Inst& before = inst_of((*f_)[order_[place_ - 1]].last);
+        bool falls_in = false;
+        for (ir::EdgeId e : f_->edges_of(before)) falls_in |= (*f_)[e].target == id;
+        if (predecessors != 1 || !falls_in) forget_slots();
+        emit(MachineOp::label).target = ir::index(id);
+    }
+    for (ValueId p : (*f_)[id].params) {
+        if (params_[ir::index(p)] == Reg::none) continue;  // no way here is taken
+        at(p).place = Place::value;
+        (ir::is_fp(type(p)) ? at(p).fp : at(p).integer) = params_[ir::index(p)];
+    }
+    for (ValueId i = (*f_)[id].first; i != ValueId::none && failure_ == nullptr;
+         i = inst_of(i).next, ++position_) {
+        if (i == fused_)
+            fused_ = ValueId::none;
+        else
+            instruction(i);
+    }
+}
+
+void Selector::instruction(ValueId id) {
+    const Inst& inst = (*f_)[id];
+    const ir::Effects& effects = f_->effects(id);
+    if (effects.pure && at(id).uses == 0) return;
+    if (inst.type == Type::i128 || inst.type == Type::v128 || inst.type == Type::f16)
+        return unsupported("an operation on a type of 16 bits or more than 64");
+    if (ir::info(inst.op).spaced && inst.space != ir::Space::flat)
+        return unsupported("memory other than the guest's");
+    if (ir::Function::has_frame(inst) && inst.frame.count != 0) return unsupported("a frame state");
+    switch (inst.op) {
+        case Op::param: break;
+        case Op::iconst: set_constant(id, inst.imm); break;
+        case Op::get_state: {
+            const u16 slot = static_cast<u16>(inst.slot);
+            if (ir::byte_size(inst.type) != 8) return unsupported("a state slot of less than 64 bits");
+            live_in(id, slot);
+            at(id).boxed = slots_[slot].boxed_epoch == slots_epoch_;
+            if (at(id).escapes) vacate(slot);
+            break;
+        }
+        case Op::put_state: put_state(inst); break;
+
+        case Op::add:
+        case Op::sub:
+        case Op::mul:
+        case Op::mulh_s:
+        case Op::mulh_u:
+        case Op::mulh_su:
+        case Op::div_s:
+        case Op::div_u:
+        case Op::rem_s:
+        case Op::rem_u:
+        case Op::and_:
+        case Op::or_:
+        case Op::xor_:
+        case Op::andn:
+        case Op::orn:
+        case Op::xnor:
+        case Op::shl:
+        case Op::shr:
+        case Op::sar:
+        case Op::rotl:
+        case Op::rotr:
+        case Op::min_s:
+        case Op::max_s:
+        case Op::min_u:
+        case Op::max_u:
+        case Op::clmul:
+        case Op::clmulh: binary(id, inst); break;
+        case Op::clz:
+        case Op::ctz:
+        case Op::popcnt:
+        case Op::bswap:
+        case Op::brev8:
+        case Op::orcb: unary(id, inst); break;
+        case Op::icmp: comparison(id, inst); break;
+        case Op::select: select_op(id, inst); break;
+        case Op::trunc:
+        case Op::zext:
+        case Op::sext:
+        case Op::bitcast:
+        case Op::nan_box:
+        case Op::nan_unbox: conversion(id, inst); break;
+        case Op::vadd:
+        case Op::vsub:
+        case Op::vmul:
+        case Op::vshl:
+        case Op::vshr:
+        case Op::vsar:
+        case Op::vmin_s:
+        case Op::vmax_s:
+        case Op::vmin_u:
+        case Op::vmax_u:
+        case Op::vcmp:
+        case Op::vand:
+        case Op::vor:
+        case Op::vxor:
+        case Op::vandn:
+        case Op::vshuffle:
+        case Op::vsplat:
+        case Op::vinsert:
+        case Op::vextract:
+        case Op::pair:
+        case Op::low:
+        case Op::high: unsupported("an operation on a type of more than 64 bits"); break;
+
+        case Op::load: load(id, inst); break;
+        case Op::store: store(inst); break;
+        case Op::atomic_rmw: atomic_rmw(id, inst); break;
+        case Op::atomic_cas: atomic_cas(id, inst); break;
+        case Op::fence:
+            if (inst.order() == ir::Order::seq_cst) emit(MachineOp::full_fence);
+            break;
+
+        case Op::fadd:
+        case Op::fsub:
+        case Op::fmul:
+        case Op::fdiv:
+        case Op::fsqrt:
+        case Op::fma:
+        case Op::fmin:
+        case Op::fmax:
+        case Op::fcmp:
+        case Op::fcvt:
+        case Op::fcvt_from_s:
+        case Op::fcvt_from_u:
+        case Op::fcvt_to_s:
+        case Op::fcvt_to_u:
+        case Op::fround: floating(id, inst); break;
+        case Op::fp_get_flags: get_fp_flags(id, inst); break;
+        case Op::fp_set_flags: set_fp_flags(inst); break;
+
+        case Op::call: call(id, inst); break;
+        case Op::guard: unsupported("a guard"); break;
+        case Op::br: br(inst); break;
+        case Op::br_if: br_if(id, inst); break;
+        case Op::switch_: unsupported("a switch"); break;
+        case Op::goto_pc: emit(MachineOp::exit_direct).target = add_exit(inst); break;
+        case Op::goto_ind: {
+            const Reg target = integer(inst.args[0]);
+            const u32 number = add_exit(inst);
+            emit(MachineOp::exit_indirect, 8, target, out_->new_value(false)).target = number;
+            break;
+        }
+        case Op::syscall: leave(abi::ExitReason::syscall, inst.imm, retired(inst)); break;
+        case Op::sync_code: leave(abi::ExitReason::sync_code, inst.imm, retired(inst)); break;
+        case Op::trap: {
+            const bool illegal = inst.trap() == ir::Trap::illegal;
+            leave(illegal ? abi::ExitReason::illegal : abi::ExitReason::breakpoint, (*f_)[inst.origin].raw,
+                  retired(inst) - 1);
+            break;
+        }
+    }
+}
+
+// ---- Values ----
+
+i64 Selector::constant(ValueId value) const {
+    const unsigned width = ir::bit_width(type(value));
+    return width == 1 ? static_cast<i64>(at(value).constant) : sign_extend(at(value).constant, width);
+}
+
+bool Selector::fits_imm(ValueId value) const {
+    return is_constant(value) && constant(value) == static_cast<i32>(constant(value));
+}
+
+void Selector::set_constant(ValueId value, u64 constant) {
+    at(value).place = Place::constant;
+    at(value).constant = constant;
+}
+
+void Selector::refresh(Slot& slot) {
+    if (slot.cached_epoch == slots_epoch_) return;
+    slot.cached_epoch = slots_epoch_;
+    slot.integer = slot.fp = Reg::none;
+}
+
+Reg Selector::slot_integer(u16 number_of_slot) {
+    Slot& slot = slots_[number_of_slot];
+    const bool pinned_here = slot.pinned != Reg::none && number(slot.pinned) < 16;
+    if (pinned_here) return slot.pinned;
+    refresh(slot);
+    if (slot.integer != Reg::none) return slot.integer;
+    slot.integer = out_->new_value(false);
+    if (slot.pinned != Reg::none) {
+        emit(MachineOp::from_vector, 8, slot.integer, slot.pinned);
+    } else if (slot.fp != Reg::none) {
+        emit(MachineOp::from_vector, 8, slot.integer, slot.fp);
+    } else {
+        (*out_)[slot.integer].slot_home = slot.disp;
+        emit_mem(MachineOp::load, 8, slot.integer, context_word(slot.disp));
+    }
+    return slot.integer;
+}
+
+Reg Selector::slot_fp(u16 number_of_slot) {
+    Slot& slot = slots_[number_of_slot];
+    const bool pinned_here = slot.pinned != Reg::none && number(slot.pinned) >= 16;
+    if (pinned_here) return slot.pinned;
+    refresh(slot);
+    if (slot.fp != Reg::none) return slot.fp;
+    slot.fp = out_->new_value(true);
+    if (slot.pinned != Reg::none) {
+        emit(MachineOp::to_vector, 8, slot.fp, slot.pinned);
+    } else if (slot.integer != Reg::none) {
+        emit(MachineOp::to_vector, 8, slot.fp, slot.integer);
+    } else {
+        (*out_)[slot.fp].slot_home = slot.disp;
+        emit_mem(MachineOp::fload, 8, slot.fp, context_word(slot.disp));
+    }
+    return slot.fp;
+}
+
+const Selector::Slot* Selector::in_memory(ValueId value) const {
+    const Value& v = at(value);
+    if (v.place != Place::slot || v.last > position_) return nullptr;
+    const Slot& slot = slots_[v.slot];
+    if (slot.pinned != Reg::none) return nullptr;
+    if (slot.cached_epoch == slots_epoch_ && (slot.integer != Reg::none || slot.fp != Reg::none))
+        return nullptr;
+    return &slot;
+}
+
+Reg Selector::integer(ValueId value) {
+    Value& v = at(value);
+    switch (v.place) {
+        case Place::nowhere: unsupported("a value that no path defines"); return rax;
+        case Place::constant: {
+            const Reg reg = out_->new_value(false);
+            emit(MachineOp::mov_imm, 8, reg, Reg::none, Reg::none, static_cast<i64>(v.constant));
+            return reg;
+        }
+        case Place::slot: return slot_integer(v.slot);
+        case Place::value: break;
+    }
+    if (v.integer != Reg::none) return v.integer;
+    const Reg reg = out_->new_value(false);
+    emit(MachineOp::from_vector, static_cast<u8>(ir::byte_size(type(value)) == 4 ? 4 : 8), reg, v.fp);
+    if (!v.escapes) v.integer = reg;  // else it may be used where this was not executed
+    return reg;
+}
+
+Reg Selector::clean_integer(ValueId value) {
+    const Value& v = at(value);
+    const Reg reg = integer(value);
+    if (v.clean || v.place == Place::constant) return reg;
+    const Reg cleaned = out_->new_value(false);
+    if (type(value) == Type::i1) {
+        move(cleaned, reg);
+        emit(MachineOp::and_imm, 4, cleaned, Reg::none, Reg::none, 1);
+    } else {
+        emit(MachineOp::extend_u, static_cast<u8>(ir::byte_size(type(value))), cleaned, reg);
+    }
+    return cleaned;
+}
+
+Reg Selector::fp(ValueId value) {
+    Value& v = at(value);
+    switch (v.place) {
+        case Place::nowhere: unsupported("a value that no path defines"); return xmm(0);
+        case Place::constant: {
+            const Reg reg = out_->new_value(true);
+            emit(MachineOp::to_vector, 8, reg, integer(value));
+            return reg;
+        }
+        case Place::slot: return slot_fp(v.slot);
+        case Place::value: break;
+    }
+    if (v.fp != Reg::none) return v.fp;
+    const Reg reg = out_->new_value(true);
+    emit(MachineOp::to_vector, static_cast<u8>(ir::byte_size(type(value)) == 4 ? 4 : 8), reg, v.integer);
+    if (!v.escapes) v.fp = reg;
+    return reg;
+}
+
+void Selector::live_in(ValueId value, u16 number_of_slot) {
+    Slot& slot = slots_[number_of_slot];
+    Value& v = at(value);
+    v.place = Place::slot;
+    v.slot = number_of_slot;
+    v.neighbour = slot.living_epoch == epoch_ ? slot.living : ValueId::none;
+    slot.living = value;
+    slot.living_epoch = epoch_;
+}
+
+void Selector::alias(ValueId value, ValueId source) {
+    Value& v = at(value);
+    const Value& s = at(source);
+    v.boxed = s.boxed;
+    if (s.place == Place::slot) {
+        live_in(value, s.slot);
+        if (v.escapes) vacate(s.slot);
+        return;
+    }
+    v.place = s.place;
+    v.constant = s.constant;
+    v.integer = s.integer;
+    v.fp = s.fp;
+}
+
+void Selector::vacate(u16 number_of_slot) {
+    Slot& slot = slots_[number_of_slot];
+    if (slot.living_epoch != epoch_) return;
+    Reg copy = Reg::none;
+    bool in_fp = false;
+    ValueId kept = ValueId::none;
+    for (ValueId id = slot.living, next; id != ValueId::none; id = next) {
+        Value& v = at(id);
+        next = v.neighbour;
+        if (v.place != Place::slot || v.slot != number_of_slot) continue;
+        if (v.last <= position_ && !v.escapes) {
+            v.neighbour = kept;  // still there for the instruction being selected
+            kept = id;
+            continue;
+        }
+        if (copy == Reg::none) {
+            const bool fp_content =
+                slot.pinned != Reg::none
+                    ? number(slot.pinned) >= 16
+                    : ir::is_fp(type(id)) || (slot.cached_epoch == slots_epoch_ &&
+                                              slot.integer == Reg::none && slot.fp != Reg::none);
+            in_fp = fp_content;
+            const Reg reg = in_fp ? slot_fp(number_of_slot) : slot_integer(number_of_slot);
+            copy = reg;
+            if (is_physical(reg)) {
+                copy = out_->new_value(in_fp);
+                move(copy, reg);
+            }
+        }
+        v.place = Place::value;
+        (in_fp ? v.fp : v.integer) = copy;
+    }
+    slot.living = kept;
+}
+
+Reg Selector::result(ValueId value, bool in_fp) {
+    Value& v = at(value);
+    if (v.home != no_slot && !v.escapes) {
+        const Slot& slot = slots_[v.home];
+        if (slot.pinned != Reg::none && (number(slot.pinned) >= 16) == in_fp) {
+            vacate(v.home);
+            return slot.pinned;
+        }
+    }
+    return out_->new_value(in_fp);
+}
+
+Reg Selector::result_apart(ValueId value, std::initializer_list<Reg> operands) {
+    const Reg reg = result(value);
+    for (Reg operand : operands)
+        if (operand == reg) return out_->new_value(false);
+    return reg;
+}
+
+void Selector::settle(ValueId value, Reg reg, bool in_fp) {
+    Value& v = at(value);
+    if (is_physical(reg)) {
+        KILN_CHECK(slots_[v.home].pinned == reg);
+        Slot& slot = slots_[v.home];
+        slot.cached_epoch = slots_epoch_;
+        slot.integer = slot.fp = Reg::none;
+        slot.boxed_epoch = 0;
+        slot.living = ValueId::none;
+        live_in(value, v.home);
+        return;
+    }
+    v.place = Place::value;
+    (in_fp ? v.fp : v.integer) = reg;
+}
+
+void Selector::put_state(const Inst& inst) {
+    const u16 number_of_slot = static_cast<u16>(inst.slot);
+    Slot& slot = slots_[number_of_slot];
+    const ValueId value = inst.args[0];
+    if (ir::byte_size(inst.type) != 8) return unsupported("a state slot of less than 64 bits");
+    if (inst.slot == layout_->rounding) rounding_changed_ = true;
+    const bool boxed = at(value).boxed;
+    if (at(value).place == Place::slot && at(value).slot == number_of_slot) {
+        if (boxed) slot.boxed_epoch = slots_epoch_;
+        return;  // computed right into it, or it never left
+    }
+    vacate(number_of_slot);
+    Reg integer_copy = Reg::none, fp_copy = Reg::none;
+    if (slot.pinned != Reg::none && number(slot.pinned) < 16) {
+        if (is_constant(value))
+            emit(MachineOp::mov_imm, 8, slot.pinned, Reg::none, Reg::none,
+                 static_cast<i64>(at(value).constant));
+        else if (const Slot* from = in_memory(value))
+            emit_mem(MachineOp::load, 8, slot.pinned, context_word(from->disp));
+        else
+            move(slot.pinned, integer(value));
+    } else if (slot.pinned != Reg::none) {
+        move(slot.pinned, fp(value));
+    } else {
+        const Value& v = at(value);
+        const bool in_fp = v.place == Place::value
+                               ? v.integer == Reg::none
+                               : v.place == Place::slot && slots_[v.slot].pinned != Reg::none &&
+                                     number(slots_[v.slot].pinned) >= 16;
+        if (fits_imm(value)) {
+            emit_mem(MachineOp::store_imm, 8, Reg::none, context_word(slot.disp), constant(value));
+        } else {
+            const Reg reg = in_fp ? fp(value) : integer(value);
+            emit_mem(in_fp ? MachineOp::fstore : MachineOp::store, 8, reg, context_word(slot.disp));
+            if (!is_physical(reg)) (in_fp ? fp_copy : integer_copy) = reg;
+        }
+    }
+    slot.cached_epoch = slots_epoch_;
+    slot.integer = integer_copy;
+    slot.fp = fp_copy;
+    slot.boxed_epoch = boxed ? slots_epoch_ : 0;
+    slot.living = ValueId::none;
+}
+
+// ---- Emission ----
+
+MachineInst& Selector::emit(MachineOp op, u8 width, Reg r0, Reg r1, Reg r2, i64 imm) {
+    MachineInst& inst = out_->code.emplace_back(MachineInst{.op = op});
+    inst.width = width;
+    inst.r[0] = r0;
+    inst.r[1] = r1;
+    inst.r[2] = r2;
+    inst.imm = imm;
+    return inst;
+}
+
+MachineInst& Selector::emit_mem(MachineOp op, u8 width, Reg r0, const Address& mem, i64 imm) {
+    MachineInst& inst = emit(op, width, r0, Reg::none, Reg::none, imm);
+    inst.mem = mem;
+    return inst;
+}
+
+Address Selector::context_word(i32 disp) const { return {.base = context_register, .disp = disp}; }
+
+void Selector::move(Reg to, Reg from) {
+    const auto in_fp = [&](Reg r) { return is_physical(r) ? number(r) >= 16 : (*out_)[r].fp; };
+    emit(in_fp(to) ? MachineOp::fmov : MachineOp::mov, 8, to, from);
+}
+
+}  // namespace kiln::emit

@@ -1,0 +1,206 @@
+// Instruction selection: from IR to machine operations on virtual registers (machine.h), in one backward walk
+// over each block that finds out how values are used and one forward walk that selects.
+//
+// A value is where it costs least: nowhere (a constant goes into the operation that uses it), in a state slot
+// (a pinned register, or memory that becomes an operand), or in a virtual register. A result that only goes to a
+// pinned slot is computed right into it. State is always exact: every put_state is done where it stands, so a
+// fault needs no more than its pc, and code reads what it has written from registers where it can.
+//
+// select.cpp          walks, places of values, slots
+// select_integer.cpp  integers, conversions       select_memory.cpp   loads, stores, atomics
+// select_fp.cpp       floating point              select_control.cpp  ways on and out
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "emit/host_features.h"
+#include "emit/machine.h"
+
+namespace kiln::emit {
+
+/// Selects for functions; keeps its working memory between them. One thread at a time.
+class Selector {
+  public:
+    /// `flat`: whether guest memory begins at host address 0.
+    Selector(const HostFeatures& features, bool flat) : features_(features), flat_(flat) {}
+
+    /// Selects `f`, which must be well formed (ir/verify.h), into `out` (emptied first). Control in `f` only goes
+    /// forward; what the tier has no code for is an error that names it.
+    Result<void> select(const ir::Function& f, MachineFunction& out);
+
+  private:
+    using ValueId = ir::ValueId;
+    using Inst = ir::Inst;
+    enum class Place : u8 { nowhere, constant, slot, value };
+
+    struct Value {
+        u64 constant = 0;
+        ValueId neighbour = ValueId::none;  ///< another value that lives in the same slot
+        Reg integer = Reg::none;            ///< registers that hold it, by class
+        Reg fp = Reg::none;
+        u32 last = 0;                  ///< position of the last use in its block
+        ValueId user = ValueId::none;  ///< some use; the only one if `uses` is 1
+        u8 scale = 0;                  ///< if not 0: not computed, its user shifts the operand by so much
+        u16 slot = 0;                  ///< Place::slot: which
+        u16 home = no_slot;            ///< the pinned slot it may be computed into
+        u16 open_put = no_slot;        ///< the slot that the next put is to, while that may become home
+        u8 uses = 0;                   ///< 2: several
+        Place place = Place::nowhere;
+        bool escapes = false;  ///< used in another block
+        bool clean = true;     ///< integers: the bits above the type are zero
+        bool boxed = false;    ///< i64: known to be a well-boxed f32
+    };
+
+    struct Slot {
+        u64 put_epoch = 0, living_epoch = 0;
+        ValueId put = ValueId::none;     ///< analysis: the value that the next put puts here
+        ValueId living = ValueId::none;  ///< the first of the values that live here
+        Reg pinned = Reg::none;
+        u64 cached_epoch = 0;
+        Reg integer = Reg::none,
+            fp = Reg::none;   ///< in cached_epoch: virtual registers with the same content
+        u64 boxed_epoch = 0;  ///< in it, known to hold a well-boxed f32
+        i32 disp = 0;         ///< of its memory, from the context register
+    };
+
+    static constexpr u16 no_slot = 0xffff;
+
+    // select.cpp
+    void set_layout(const ir::StateLayout& layout);
+    bool order_blocks();
+    bool order_anew();
+    u32 analyze_block(ir::BlockId block, u32 position);
+    void open_put(u16 slot, ValueId value);
+    void block(ir::BlockId id);
+    void instruction(ValueId id);
+
+    Value& at(ValueId value) { return values_[ir::index(value)]; }
+    const Value& at(ValueId value) const { return values_[ir::index(value)]; }
+    const Inst& inst_of(ValueId value) const { return (*f_)[value]; }
+    ir::Type type(ValueId value) const { return f_->result_type(value); }
+    bool is_constant(ValueId value) const { return at(value).place == Place::constant; }
+    /// The constant's bits as a signed number of the type's width.
+    i64 constant(ValueId value) const;
+    bool fits_imm(ValueId value) const;
+    void set_constant(ValueId value, u64 constant);
+    /// A register that holds `value`: of an integer narrower than 64 bits, the bits above may be anything.
+    Reg integer(ValueId value);
+    /// The same with the bits above the type zero.
+    Reg clean_integer(ValueId value);
+    Reg fp(ValueId value);
+    /// Drops what was known of the slot's content in an earlier epoch.
+    void refresh(Slot& slot);
+    /// Puts the content of the slot into a virtual register, or gives the pinned one.
+    Reg slot_integer(u16 slot);
+    Reg slot_fp(u16 slot);
+    /// Whether `value` is just what a memory word holds, so that it can be an operand from there.
+    const Slot* in_memory(ValueId value) const;
+    /// Makes `value` mean what `source` means.
+    void alias(ValueId value, ValueId source);
+    /// The register to compute `value` into: a fresh one, or the pinned slot's if it goes there. settle() when
+    /// it has been written.
+    Reg result(ValueId value, bool in_fp = false);
+    /// The same, but never a register that `operands` are in: for what is computed in several steps.
+    Reg result_apart(ValueId value, std::initializer_list<Reg> operands);
+    void settle(ValueId value, Reg reg, bool in_fp = false);
+    void live_in(ValueId value, u16 slot);
+    void vacate(u16 slot);
+    void put_state(const Inst& inst);
+    void forget_slots() { ++slots_epoch_; }
+    bool feeds_only(ValueId value, ValueId user) const;
+
+    // select_integer.cpp
+    void binary(ValueId id, const Inst& inst);
+    void finish(ValueId id, const Inst& inst, Reg reg);
+    void copy(ValueId id, ValueId source);
+    bool scales_an_addition(ValueId id) const;
+    void two_operands(ValueId id, const Inst& inst, MachineOp op);
+    void addition(ValueId id, const Inst& inst);
+    void subtraction(ValueId id, const Inst& inst);
+    void multiplication(ValueId id, const Inst& inst);
+    void multiplication_high(ValueId id, const Inst& inst);
+    void division(ValueId id, const Inst& inst);
+    void shift(ValueId id, const Inst& inst);
+    void rotation(ValueId id, const Inst& inst);
+    void complemented(ValueId id, const Inst& inst);
+    void extreme(ValueId id, const Inst& inst);
+    void carryless(ValueId id, const Inst& inst);
+    void unary(ValueId id, const Inst& inst);
+    void conversion(ValueId id, const Inst& inst);
+    void comparison(ValueId id, const Inst& inst);
+    void select_op(ValueId id, const Inst& inst);
+    /// Emits the compare and gives the condition under which it holds.
+    Condition compare(const Inst& inst);
+    /// The flags of an i1, and the condition under which it is 1: fuses a compare that feeds only `user`.
+    Condition truth(ValueId value, ValueId user);
+
+    // select_memory.cpp
+    void load(ValueId id, const Inst& inst);
+    void store(const Inst& inst);
+    void atomic_rmw(ValueId id, const Inst& inst);
+    void atomic_cas(ValueId id, const Inst& inst);
+    Address guest_address(ValueId address, u64 disp);
+    void check_aligned(const Inst& inst, ValueId address);
+
+    // select_fp.cpp
+    void floating(ValueId id, const Inst& inst);
+    bool rounds_to_nearest(const Inst& inst);
+    void fp_binary(ValueId id, const Inst& inst, MachineOp op);
+    void get_fp_flags(ValueId id, const Inst& inst);
+    void set_fp_flags(const Inst& inst);
+    void canonical_nan(Reg reg, ir::Type type);
+
+    // select_control.cpp
+    void call(ValueId id, const Inst& inst);
+    void br(const Inst& inst);
+    void br_if(ValueId id, const Inst& inst);
+    void set_params(const ir::Edge& edge);
+    void jump_to(ir::BlockId target);
+    u32 add_exit(const Inst& inst);
+    void leave(abi::ExitReason reason, u64 pc, u32 retired);
+    const Inst* bare_exit(ir::BlockId block) const;
+    u32 retired(const Inst& inst) const;
+    u32 site(const Inst& inst);
+
+    MachineInst& emit(MachineOp op, u8 width = 8, Reg r0 = Reg::none, Reg r1 = Reg::none, Reg r2 = Reg::none,
+                      i64 imm = 0);
+    MachineInst& emit_mem(MachineOp op, u8 width, Reg r0, const Address& mem, i64 imm = 0);
+    Address context_word(i32 disp) const;
+    /// All 64 bits; leaves the flags alone.
+    void move(Reg to, Reg from);
+    void unsupported(const char* what) {
+        if (failure_ == nullptr) failure_ = what;
+    }
+
+    const HostFeatures features_;
+    const bool flat_;
+    const ir::StateLayout* layout_ = nullptr;
+    const ir::Function* f_ = nullptr;
+    MachineFunction* out_ = nullptr;
+    const char* failure_ = nullptr;
+    std::vector<Value> values_;
+    std::vector<Slot> slots_;
+    std::vector<u8> in_place_;        // by block: a bare way out that branches execute themselves
+    std::vector<ir::BlockId> order_;  // blocks that are emitted
+    std::vector<Reg> params_;         // by value: the register of a block's parameter
+    u64 epoch_ = 0;                   // ends where nothing that was known of values in slots holds any longer
+    u64 slots_epoch_ = 0;             // ends where nothing that was known of slots' contents holds any longer
+    u32 position_ = 0;
+    std::size_t place_ = 0;          // of the current block in order_
+    ValueId fused_ = ValueId::none;  // already selected with the instruction before it
+    bool guarded_ = false;           // the unit is only entered with dynamic rounding to nearest
+    bool rounding_changed_ = false;
+};
+
+inline constexpr i32 fp_flags_disp = i32{offsetof(abi::Context, fp_flags)} - context_bias;
+
+/// Where the emitter keeps things in a context's temporaries, as displacements from the context register.
+inline constexpr i32 temporaries_disp = i32{abi::temps_begin} - context_bias;
+inline constexpr i32 call_arguments_disp = temporaries_disp;    // two words
+inline constexpr i32 call_result_disp = temporaries_disp + 16;  // a word
+inline constexpr i32 mxcsr_disp = temporaries_disp + 24;        // two half words
+inline constexpr i32 spills_disp = temporaries_disp + 64;
+inline constexpr u32 spill_words = (abi::temps_bytes - 64) / 8;
+
+}  // namespace kiln::emit

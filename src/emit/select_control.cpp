@@ -1,0 +1,101 @@
+// Selection of ways on and out of a unit, and of helper calls.
+#include "abi/helpers.h"
+#include "base/check.h"
+#include "emit/select.h"
+
+namespace kiln::emit {
+
+using ir::Inst;
+using ir::Op;
+using ir::ValueId;
+
+const Inst* Selector::bare_exit(ir::BlockId block) const {
+    const ir::Block& b = (*f_)[block];
+    return b.first == b.last && b.params.empty() && (*f_)[b.first].op == Op::goto_pc ? &(*f_)[b.first]
+                                                                                     : nullptr;
+}
+
+u32 Selector::add_exit(const Inst& inst) {
+    const bool direct = inst.op == Op::goto_pc;
+    out_->exits.push_back({.kind = direct ? Exit::Kind::direct : Exit::Kind::indirect,
+                           .retired = retired(inst),
+                           .pc = direct ? inst.imm : 0});
+    return static_cast<u32>(out_->exits.size() - 1);
+}
+
+void Selector::leave(abi::ExitReason reason, u64 pc, u32 retired) {
+    out_->exits.push_back({.kind = Exit::Kind::leave, .reason = reason, .retired = retired, .pc = pc});
+    emit(MachineOp::exit_direct).target = static_cast<u32>(out_->exits.size() - 1);
+}
+
+void Selector::set_params(const ir::Edge& edge) {
+    const auto args = f_->values(edge.args);
+    const auto& params = (*f_)[edge.target].params;
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        const ir::Type type = f_->result_type(params[i]);
+        const bool in_fp = ir::is_fp(type);
+        Reg& param = params_[ir::index(params[i])];
+        if (param == Reg::none) param = out_->new_value(in_fp);
+        emit(MachineOp::set_param, 8, in_fp ? fp(args[i]) : clean_integer(args[i]), Reg::none, Reg::none,
+             number(param));
+    }
+}
+
+void Selector::jump_to(ir::BlockId target) {
+    if (in_place_[ir::index(target)]) {
+        emit(MachineOp::exit_direct).target = add_exit(*bare_exit(target));
+        return;
+    }
+    if (place_ + 1 < order_.size() && target == order_[place_ + 1]) return;  // falls into it
+    emit(MachineOp::jump).target = ir::index(target);
+}
+
+void Selector::br(const Inst& inst) {
+    const ir::Edge& edge = (*f_)[inst.edges[0]];
+    set_params(edge);
+    jump_to(edge.target);
+}
+
+void Selector::br_if(ValueId id, const Inst& inst) {
+    const ir::Edge& taken = (*f_)[inst.edges[0]];
+    const ir::Edge& other = (*f_)[inst.edges[1]];
+    if (taken.args.count != 0 || other.args.count != 0) return unsupported("a branch that gives parameters");
+    Condition condition = truth(inst.args[0], id);
+    ir::BlockId first = taken.target, second = other.target;
+    const bool other_leaves = in_place_[ir::index(second)] != 0 && in_place_[ir::index(first)] == 0;
+    const bool falls_into_taken = place_ + 1 < order_.size() && first == order_[place_ + 1];
+    if (other_leaves || falls_into_taken) {
+        std::swap(first, second);
+        condition = opposite(condition);
+    }
+    if (in_place_[ir::index(first)]) {
+        MachineInst& exit = emit(MachineOp::exit_if);
+        exit.cond = condition;
+        exit.target = add_exit(*bare_exit(first));
+    } else {
+        MachineInst& jump = emit(MachineOp::jump_if);
+        jump.cond = condition;
+        jump.target = ir::index(first);
+    }
+    jump_to(second);
+}
+
+void Selector::call(ValueId id, const Inst& inst) {
+    const auto args = f_->values(inst.list);
+    if (args.size() > 2) return unsupported("a helper of more than two arguments");
+    for (std::size_t i = 0; i < args.size(); ++i) {
+        const Address word = context_word(call_arguments_disp + 8 * static_cast<i32>(i));
+        if (fits_imm(args[i]))
+            emit_mem(MachineOp::store_imm, 8, Reg::none, word, static_cast<i64>(at(args[i]).constant));
+        else
+            emit_mem(MachineOp::store, 8, clean_integer(args[i]), word);
+    }
+    emit(MachineOp::call_helper, 8, Reg::none, Reg::none, Reg::none, static_cast<i64>(inst.helper)).target =
+        retired(inst);
+    if (inst.type == ir::Type::none) return;
+    const Reg to = result(id);
+    emit_mem(MachineOp::load, 8, to, context_word(call_result_disp));
+    settle(id, to);
+}
+
+}  // namespace kiln::emit

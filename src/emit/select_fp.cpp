@@ -1,0 +1,178 @@
+// Selection of floating point on the host's vector unit: binary32 and binary64, to nearest or in a direction that
+// an instruction names itself. A unit that rounds dynamically is guarded at its entry: it runs while the guest's
+// mode is to nearest. Results that are NaNs become the canonical one.
+#include "base/check.h"
+#include "emit/select.h"
+
+namespace kiln::emit {
+
+using ir::Inst;
+using ir::Op;
+using ir::Rounding;
+using ir::Type;
+using ir::ValueId;
+
+namespace {
+
+u8 width_of(Type type) { return static_cast<u8>(ir::byte_size(type)); }
+
+}  // namespace
+
+bool Selector::rounds_to_nearest(const Inst& inst) {
+    if (inst.rounding() == Rounding::rne) return true;
+    if (inst.rounding() != Rounding::dyn) return false;
+    if (rounding_changed_) unsupported("dynamic rounding behind a change of the mode");
+    guarded_ = true;
+    return true;
+}
+
+void Selector::canonical_nan(Reg reg, Type type) { emit(MachineOp::canonical_nan, width_of(type), reg); }
+
+void Selector::fp_binary(ValueId id, const Inst& inst, MachineOp op) {
+    const Reg a = fp(inst.args[0]), b = fp(inst.args[1]);
+    const Reg to = result(id, true);
+    emit(op, width_of(inst.type), to, a, b);
+    canonical_nan(to, inst.type);
+    settle(id, to, true);
+}
+
+/// Those gathered outside translated code, and those in MXCSR since: bits 0, 2, 3, 4 and 5 there are invalid, divide by zero,
+/// overflow, underflow and inexact.
+void Selector::get_fp_flags(ValueId id, const Inst& inst) {
+    if (ir::byte_size(inst.type) != 8) return unsupported("narrow floating-point flags");
+    struct Bit {
+        u8 mxcsr, flag;
+    };
+    constexpr Bit bits[] = {{0, 4}, {2, 3}, {3, 2}, {4, 1}, {5, 0}};
+    const Reg raw = out_->new_value(false);
+    emit(MachineOp::read_mxcsr, 4, raw);
+    Reg flags = out_->new_value(false);
+    emit_mem(MachineOp::load, 8, flags, context_word(fp_flags_disp));
+    for (const Bit bit : bits) {
+        const Reg one = out_->new_value(false);
+        move(one, raw);
+        if (bit.mxcsr > bit.flag)
+            emit(MachineOp::shr_imm, 4, one, Reg::none, Reg::none, bit.mxcsr - bit.flag);
+        else if (bit.mxcsr < bit.flag)
+            emit(MachineOp::shl_imm, 4, one, Reg::none, Reg::none, bit.flag - bit.mxcsr);
+        emit(MachineOp::and_imm, 4, one, Reg::none, Reg::none, i64{1} << bit.flag);
+        emit(MachineOp::or_, 4, flags, one);
+    }
+    const Reg to = result(id);
+    move(to, flags);
+    settle(id, to);
+}
+
+void Selector::set_fp_flags(const Inst& inst) {
+    const Reg flags = out_->new_value(false);
+    move(flags, integer(inst.args[0]));
+    emit(MachineOp::and_imm, 4, flags, Reg::none, Reg::none, 31);
+    emit_mem(MachineOp::store, 8, flags, context_word(fp_flags_disp));
+    emit(MachineOp::reset_mxcsr, 4);
+}
+
+void Selector::floating(ValueId id, const Inst& inst) {
+    const u8 width = width_of(inst.type);
+    const auto settle_vector = [&](Reg to) { settle(id, to, true); };
+    const auto nearest_only = [&] {
+        if (!rounds_to_nearest(inst)) unsupported("arithmetic that names a rounding other than to nearest");
+    };
+    for (unsigned i = 0; i < ir::arg_count(ir::info(inst.op).shape); ++i)
+        if (type(inst.args[i]) == Type::f16) return unsupported("an operation on a 16-bit float");
+
+    switch (inst.op) {
+        case Op::fadd: nearest_only(); return fp_binary(id, inst, MachineOp::fadd);
+        case Op::fsub: nearest_only(); return fp_binary(id, inst, MachineOp::fsub);
+        case Op::fmul: nearest_only(); return fp_binary(id, inst, MachineOp::fmul);
+        case Op::fdiv: nearest_only(); return fp_binary(id, inst, MachineOp::fdiv);
+        case Op::fsqrt: {
+            nearest_only();
+            const Reg a = fp(inst.args[0]);
+            const Reg to = result(id, true);
+            emit(MachineOp::fsqrt, width, to, a);
+            canonical_nan(to, inst.type);
+            return settle_vector(to);
+        }
+        case Op::fma: {
+            nearest_only();
+            if (!features_.fma) return unsupported("a fused multiplication and addition");
+            const Reg a = fp(inst.args[0]), b = fp(inst.args[1]), c = fp(inst.args[2]);
+            Reg to = result(id, true);
+            if (to == a || to == b || to == c) to = out_->new_value(true);
+            emit(MachineOp::fma, width, to, a, b).r[3] = c;
+            return settle_vector(to);
+        }
+        case Op::fmin:
+        case Op::fmax: {
+            const Reg a = fp(inst.args[0]), b = fp(inst.args[1]);
+            Reg to = result(id, true);
+            if (to == a || to == b) to = out_->new_value(true);
+            emit(inst.op == Op::fmin ? MachineOp::fmin : MachineOp::fmax, width, to, a, b,
+                 static_cast<i64>(inst.min_max()));
+            return settle_vector(to);
+        }
+        case Op::fcmp: {
+            const Reg a = fp(inst.args[0]), b = fp(inst.args[1]);
+            const Reg to = result(id);
+            emit(MachineOp::fcmp, width, to, a, b, static_cast<i64>(inst.fp_cond()));
+            return settle(id, to);
+        }
+        case Op::fcvt: {
+            nearest_only();
+            const Reg a = fp(inst.args[0]);
+            const Reg to = result(id, true);
+            emit(width == 8 ? MachineOp::fwiden : MachineOp::fnarrow, width, to, a);
+            canonical_nan(to, inst.type);
+            return settle_vector(to);
+        }
+        case Op::fcvt_from_s:
+        case Op::fcvt_from_u: {
+            nearest_only();
+            const bool is_signed = inst.op == Op::fcvt_from_s;
+            const Type from = type(inst.args[0]);
+            if (!is_signed && from == Type::i64 && !features_.avx512)
+                return unsupported("an unsigned conversion");
+            const Reg a = is_signed ? integer(inst.args[0]) : clean_integer(inst.args[0]);
+            const Reg to = result(id, true);
+            // A clean u32 is an i64 that is not negative.
+            const bool as_signed = is_signed || from == Type::i32;
+            emit(as_signed ? MachineOp::from_int : MachineOp::from_unsigned, width, to, a, Reg::none,
+                 is_signed && from == Type::i32 ? 4 : 8);
+            return settle_vector(to);
+        }
+        case Op::fcvt_to_s:
+        case Op::fcvt_to_u: {
+            const bool is_signed = inst.op == Op::fcvt_to_s;
+            const bool truncates = inst.rounding() == Rounding::rtz;
+            if (!truncates) nearest_only();
+            if (!is_signed && !features_.avx512) return unsupported("an unsigned conversion");
+            const Reg a = fp(inst.args[0]);
+            const Reg to = result(id);
+            emit(is_signed ? MachineOp::to_int : MachineOp::to_unsigned, width_of(type(inst.args[0])), to, a,
+                 Reg::none, width | (truncates ? 16 : 0));
+            return settle(id, to);
+        }
+        case Op::fround: {
+            if (!features_.sse41) return unsupported("rounding to an integral value");
+            constexpr i64 nearest = 0, down = 1, up = 2, towards_zero = 3, no_inexact = 8;
+            i64 direction = nearest;
+            switch (inst.rounding()) {
+                case Rounding::rne:
+                case Rounding::dyn: nearest_only(); break;
+                case Rounding::rtz: direction = towards_zero; break;
+                case Rounding::rdn: direction = down; break;
+                case Rounding::rup: direction = up; break;
+                case Rounding::rmm: return unsupported("rounding ties away from zero");
+            }
+            const Reg a = fp(inst.args[0]);
+            const Reg to = result(id, true);
+            emit(MachineOp::fround, width, to, a, Reg::none,
+                 direction | (inst.exactness() == ir::Exactness::silent ? no_inexact : 0));
+            canonical_nan(to, inst.type);
+            return settle_vector(to);
+        }
+        default: KILN_UNREACHABLE();
+    }
+}
+
+}  // namespace kiln::emit

@@ -1,0 +1,31 @@
+// Tier 1: one unit at a time, in one pass each of selection, allocation and encoding.
+#pragma once
+
+#include "emit/allocate.h"
+#include "emit/encode.h"
+#include "emit/select.h"
+
+namespace kiln::emit {
+
+/// Makes units; keeps its working memory between them. One thread at a time.
+class Translator {
+  public:
+    /// `flat`: whether guest memory begins at host address 0.
+    Translator(const HostFeatures& features, bool flat)
+        : selector_(features, flat), encoder_(features, flat) {}
+
+    /// Makes the unit of `f`, which must be well formed (ir/verify.h), or says why this tier has no code for it.
+    Result<void> translate(const ir::Function& f, abi::UnitCode& unit) {
+        return selector_.select(f, machine_)
+            .and_then([&] { return allocator_.allocate(machine_); })
+            .and_then([&] { return encoder_.encode(machine_, unit); });
+    }
+
+  private:
+    Selector selector_;
+    Allocator allocator_;
+    Encoder encoder_;
+    MachineFunction machine_;
+};
+
+}  // namespace kiln::emit

@@ -1,0 +1,146 @@
+#include "mem/code_memory.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace kiln::mem {
+namespace {
+
+constexpr u64 owners_bytes(u64 bytes) {
+    return bytes / CodeMemory::granule_bytes * sizeof(std::atomic<void*>);
+}
+
+u32 round_up(u32 bytes) { return (bytes + CodeMemory::granule_bytes - 1) & ~(CodeMemory::granule_bytes - 1); }
+
+/// Memory that can be mapped a second time, by alias(); null if there is none. No file: those have limits of their own.
+u8* new_pages(u64 bytes) {
+    void* const pages =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return pages == MAP_FAILED ? nullptr : static_cast<u8*>(pages);
+}
+
+/// The same pages once more, at `place` if that is not null, to run; null if that cannot be.
+u8* alias(u8* pages, u64 bytes, void* place) {
+    // An old size of 0 asks for another mapping of shared pages (mremap(2)).
+    void* const run = place == nullptr ? mremap(pages, 0, bytes, MREMAP_MAYMOVE)
+                                       : mremap(pages, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, place);
+    if (run == MAP_FAILED) return nullptr;
+    if (mprotect(run, bytes, PROT_READ | PROT_EXEC) == 0) return static_cast<u8*>(run);
+    munmap(run, bytes);
+    return nullptr;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<CodeMemory>> CodeMemory::create(u64 bytes) {
+    KILN_CHECK(bytes % 4096 == 0 && bytes <= u64{1} << 30);
+    u8* const write = new_pages(bytes);
+    if (write == nullptr) return fail("there is no memory for translated code");
+    u8* const run = alias(write, bytes, nullptr);
+    if (run != nullptr) return std::unique_ptr<CodeMemory>(new CodeMemory(run, write, bytes));
+    munmap(write, bytes);
+    return fail("there is no executable memory for translated code");
+}
+
+CodeMemory::CodeMemory(u8* run, u8* write, u64 bytes)
+    : bytes_(bytes), run_(run), write_(write), owners_(nullptr, [](std::atomic<void*>*) {}) {
+    // Untouched pages cost nothing and read as null.
+    void* const owners = mmap(nullptr, owners_bytes(bytes), PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    KILN_CHECK(owners != MAP_FAILED);
+    owners_.reset(static_cast<std::atomic<void*>*>(owners));
+}
+
+CodeMemory::~CodeMemory() {
+    munmap(owners_.get(), owners_bytes(bytes_));
+    munmap(run_, bytes_);
+    munmap(write_, bytes_);
+}
+
+std::optional<u32> CodeMemory::allocate(u32 bytes, void* owner) {
+    bytes = round_up(bytes);
+    const std::lock_guard lock(mutex_);
+    u32 offset = end_;
+    auto gap = free_.begin();
+    while (gap != free_.end() && gap->second < bytes) ++gap;
+    if (gap != free_.end()) {
+        offset = gap->first;
+        const u32 rest = gap->second - bytes;
+        free_.erase(gap);
+        if (rest != 0) free_[offset + bytes] = rest;
+    } else {
+        if (bytes > bytes_ - end_) return std::nullopt;
+        end_ += bytes;
+    }
+    used_[offset] = bytes;
+    for (u32 g = offset / granule_bytes; g < (offset + bytes) / granule_bytes; ++g)
+        owners_[g].store(owner, std::memory_order_release);
+    return offset;
+}
+
+void CodeMemory::free(u32 offset) {
+    const std::lock_guard lock(mutex_);
+    const auto block = used_.find(offset);
+    KILN_CHECK(block != used_.end());
+    u32 begin = offset, bytes = block->second;
+    used_.erase(block);
+    for (u32 g = begin / granule_bytes; g < (begin + bytes) / granule_bytes; ++g)
+        owners_[g].store(nullptr, std::memory_order_release);
+    // Neighbouring gaps become one.
+    auto next = free_.lower_bound(begin);
+    if (next != free_.end() && next->first == begin + bytes) {
+        bytes += next->second;
+        next = free_.erase(next);
+    }
+    if (next != free_.begin()) {
+        const auto before = std::prev(next);
+        if (before->first + before->second == begin) {
+            before->second += bytes;
+            return;
+        }
+    }
+    free_[begin] = bytes;
+}
+
+void* CodeMemory::find(const void* place) const {
+    if (!contains(place)) return nullptr;
+    return owners_[offset_of(place) / granule_bytes].load(std::memory_order_acquire);
+}
+
+void CodeMemory::write(u32 offset, std::span<const u8> bytes) {
+    std::memcpy(write_ + offset, bytes.data(), bytes.size());
+}
+
+void CodeMemory::patch(u32 offset, u32 value) {
+    KILN_CHECK(offset % 4 == 0);
+    __atomic_store_n(reinterpret_cast<u32*>(write_ + offset), value, __ATOMIC_RELEASE);
+}
+
+void CodeMemory::patch(u32 offset, u64 value) {
+    KILN_CHECK(offset % 8 == 0);
+    __atomic_store_n(reinterpret_cast<u64*>(write_ + offset), value, __ATOMIC_RELEASE);
+}
+
+Result<void> CodeMemory::before_fork() {
+    copy_ = new_pages(bytes_);
+    if (copy_ == nullptr) return fail("there is no memory for a child's translated code");
+    mutex_.lock();  // until after the fork
+    std::memcpy(copy_, run_, end_);
+    return {};
+}
+
+void CodeMemory::in_child() {
+    KILN_CHECK(alias(copy_, bytes_, run_) == run_);
+    KILN_CHECK(mremap(copy_, bytes_, bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, write_) == write_);
+    mutex_.unlock();
+}
+
+void CodeMemory::in_parent() {
+    munmap(copy_, bytes_);
+    mutex_.unlock();
+}
+
+}  // namespace kiln::mem

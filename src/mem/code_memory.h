@@ -1,0 +1,69 @@
+// Memory for translated code. No mapping is writable and executable: the same pages are mapped twice, once to run and
+// once to write.
+//
+// Any thread may call anything but the fork functions; find() and contains() may be called from signal handlers too. Who may
+// run what is in a block is the caller's matter.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+
+#include "base/types.h"
+
+namespace kiln::mem {
+
+class CodeMemory {
+  public:
+    /// Blocks begin at multiples of this.
+    static constexpr u32 granule_bytes = 64;
+
+    /// Reserves room for `bytes`, at most 1 GiB, so that every place in it can reach every other by a 32-bit
+    /// distance. Memory is taken when it is first written.
+    static Result<std::unique_ptr<CodeMemory>> create(u64 bytes);
+    ~CodeMemory();
+    CodeMemory(const CodeMemory&) = delete;
+    CodeMemory& operator=(const CodeMemory&) = delete;
+
+    /// The offset of a block of at least `bytes`; none when there is no room. `owner` is what find() gives for it.
+    std::optional<u32> allocate(u32 bytes, void* owner);
+    void free(u32 offset);
+
+    const u8* at(u32 offset) const { return run_ + offset; }
+    u32 offset_of(const void* place) const { return static_cast<u32>(static_cast<const u8*>(place) - run_); }
+    bool contains(const void* place) const {
+        return static_cast<u64>(static_cast<const u8*>(place) - run_) < bytes_;
+    }
+    /// The owner of the block that `place` is in; null if there is none.
+    void* find(const void* place) const;
+
+    /// Writes what nobody runs yet.
+    void write(u32 offset, std::span<const u8> bytes);
+    /// Writes 4 or 8 aligned bytes in one step: others may be running there.
+    void patch(u32 offset, u32 value);
+    void patch(u32 offset, u64 value);
+
+    /// Right before fork(), keeping other threads out: makes the child's copy, since a mapping that is written by one process and run by another cannot
+    /// be shared. In the child, in_child() puts it in the place of the parent's; in the parent, in_parent() drops it.
+    Result<void> before_fork();
+    void in_child();
+    void in_parent();
+
+  private:
+    CodeMemory(u8* run, u8* write, u64 bytes);
+
+    const u64 bytes_;
+    u8* const run_;
+    u8* const write_;
+    std::mutex mutex_;  // guards what follows
+    u8* copy_ = nullptr;
+    u32 end_ = 0;              // nothing was ever allocated from here on
+    std::map<u32, u32> free_;  // offset and bytes of the gaps below
+    std::map<u32, u32> used_;
+    std::unique_ptr<std::atomic<void*>[], void (*)(std::atomic<void*>*)> owners_;  // by granule
+};
+
+}  // namespace kiln::mem

@@ -1,0 +1,170 @@
+#include "run/compiled_units.h"
+
+#include <asm/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "abi/guest_access.h"
+#include "base/check.h"
+#include "base/host_fp.h"
+#include "mem/fault.h"
+
+namespace kiln::run {
+namespace {
+
+std::atomic<CompiledUnits*> the_units{nullptr};
+
+/// ucontext's index of a general register, by the number x86-64 encodes it with.
+constexpr int greg_of[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                           REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+
+}  // namespace
+
+// ---- Units ----
+
+CompiledUnit::~CompiledUnit() { units_.memory_->free(offset_); }
+
+const void* CompiledUnit::entry() const { return units_.memory_->at(offset_); }
+
+void CompiledUnit::forward(const void* target) {
+    mem::CodeMemory& memory = *units_.memory_;
+    const u32 to = target != nullptr ? memory.offset_of(target) : offset_ + forward_;
+    constexpr u32 jump_bytes = 5;
+    u64 first;
+    std::memcpy(&first, memory.at(offset_), sizeof first);
+    const u32 distance = to - (offset_ + jump_bytes);
+    first = (first & ~((u64{1} << 8 * jump_bytes) - 1)) | u64{distance} << 8 | 0xe9;
+    memory.patch(offset_, first);
+}
+
+Result<std::unique_ptr<CompiledUnits>> CompiledUnits::create(const abi::StubCode& stubs,
+                                                             std::span<const abi::PinnedRegister> pinned,
+                                                             u32 pc_offset, u64 bytes) {
+    auto memory = mem::CodeMemory::create(bytes);
+    if (!memory) return tl::unexpected(memory.error());
+    return std::unique_ptr<CompiledUnits>(new CompiledUnits(stubs, pinned, pc_offset, std::move(*memory)));
+}
+
+CompiledUnits::CompiledUnits(const abi::StubCode& stubs, std::span<const abi::PinnedRegister> pinned,
+                             u32 pc_offset, std::unique_ptr<mem::CodeMemory> memory)
+    : stubs_(stubs),
+      pinned_(pinned.begin(), pinned.end()),
+      pc_offset_(pc_offset),
+      memory_(std::move(memory)) {
+    stubs_at_ = *memory_->allocate(static_cast<u32>(stubs.bytes.size()), nullptr);
+    memory_->write(stubs_at_, stubs.bytes);
+    CompiledUnits* none = nullptr;
+    KILN_CHECK(the_units.compare_exchange_strong(none, this));
+    mem::set_unit_recovery(&CompiledUnits::recover);
+}
+
+CompiledUnits::~CompiledUnits() {
+    mem::set_unit_recovery(nullptr);
+    the_units = nullptr;
+}
+
+Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode& code) {
+    std::unique_ptr<CompiledUnit> unit(new CompiledUnit(*this));
+    const auto offset = memory_->allocate(static_cast<u32>(code.bytes.size()), unit.get());
+    if (!offset) {
+        static_cast<void>(unit.release());
+        return fail("no room for more translated code");
+    }
+    unit->offset_ = *offset;
+    unit->code_bytes_ = static_cast<u32>(code.bytes.size());
+    unit->forward_ = code.forward;
+    unit->fault_points_ = code.fault_points;
+    std::vector<u8> bytes = code.bytes;
+    for (const abi::UnitRelocation& relocation : code.relocations) {
+        u32 stub = 0;
+        switch (relocation.stub) {
+            case abi::Stub::leave: stub = stubs_.leave; break;
+            case abi::Stub::lookup: stub = stubs_.lookup; break;
+            case abi::Stub::call: stub = stubs_.call; break;
+        }
+        const u32 distance = stubs_at_ + stub - (*offset + relocation.offset + 4);
+        std::memcpy(bytes.data() + relocation.offset, &distance, sizeof distance);
+    }
+    memory_->write(*offset, bytes);
+    return unit;
+}
+
+abi::ExitReason CompiledUnits::run(const void* entry, abi::Context& context) const {
+    using Enter = u32 (*)(const void*, abi::Context*);
+    const auto enter = reinterpret_cast<Enter>(reinterpret_cast<u64>(memory_->at(stubs_at_ + stubs_.enter)));
+    host_fp::reset_environment();
+    const auto reason = static_cast<abi::ExitReason>(enter(entry, &context));
+    context.fp_flags |= host_fp::read_flags();
+    return reason;
+}
+
+void CompiledUnits::prepare_thread(const abi::Context& context) {
+    if (context.memory != nullptr)
+        KILN_CHECK(syscall(SYS_arch_prctl, ARCH_SET_GS, reinterpret_cast<u64>(context.memory)) == 0);
+}
+
+void CompiledUnits::link(const void* site, const void* entry) {
+    const u32 offset = memory_->offset_of(site);
+    memory_->patch(offset, memory_->offset_of(entry) - (offset + 4));
+}
+
+// ---- Faults and signals ----
+
+bool CompiledUnits::registers_in_force(const void* pc) const {
+    if (!memory_->contains(pc)) return false;
+    const u32 offset = memory_->offset_of(pc) - stubs_at_;
+    return (offset >= stubs_.entered && offset < stubs_.leave_saved) || offset >= stubs_.call;
+}
+
+bool CompiledUnits::recover(int signal, const siginfo_t* info, void* ucontext) {
+    const CompiledUnits* const units = the_units.load(std::memory_order_acquire);
+    if (units == nullptr) return false;
+    mcontext_t& machine = static_cast<ucontext_t*>(ucontext)->uc_mcontext;
+    const auto* const pc = reinterpret_cast<const u8*>(machine.gregs[REG_RIP]);
+    const auto* const unit = static_cast<const CompiledUnit*>(units->memory_->find(pc));
+    if (unit == nullptr) return false;
+    const u32 offset = units->memory_->offset_of(pc) - unit->offset_;
+    const auto& points = unit->fault_points_;
+    const auto point = std::lower_bound(points.begin(), points.end(), offset,
+                                        [](const abi::FaultPoint& p, u32 at) { return p.offset < at; });
+    if (point == points.end() || point->offset != offset) return false;
+
+    const auto reg = [&](u8 number) { return static_cast<u64>(machine.gregs[greg_of[number]]); };
+    u8* const state = reinterpret_cast<u8*>(reg(units->stubs_.context_register)) - units->stubs_.context_bias;
+    auto& context = *reinterpret_cast<abi::Context*>(state);
+    const auto slot = [&](u32 at) -> u64& { return *reinterpret_cast<u64*>(state + at); };
+    for (const abi::PinnedRegister& p : units->pinned_) {
+        if (p.number < 16)
+            slot(p.offset) = reg(p.number);
+        else
+            std::memcpy(state + p.offset, &machine.fpregs->_xmm[p.number - 16], 8);
+    }
+    slot(units->pc_offset_) = point->pc.raw;
+    context.budget = static_cast<i64>(reg(units->stubs_.budget_register)) - point->retired;
+    u64 address = static_cast<u64>(i64{point->disp});
+    if (point->base != abi::FaultPoint::no_register) address += reg(point->base);
+    if (point->index != abi::FaultPoint::no_register) address += reg(point->index) << point->scale;
+    mem::note_fault(signal, info);
+    context.fault = abi::faulted_at(GuestAddr(address), context.memory);
+    machine.gregs[REG_RDX] = static_cast<greg_t>(abi::ExitReason::fault);
+    machine.gregs[REG_RIP] =
+        reinterpret_cast<greg_t>(units->memory_->at(units->stubs_at_ + units->stubs_.leave_saved));
+    return true;
+}
+
+void CompiledUnits::request_attention(abi::Context& context, void* ucontext) {
+    const CompiledUnits* const units = the_units.load(std::memory_order_acquire);
+    mcontext_t& machine = static_cast<ucontext_t*>(ucontext)->uc_mcontext;
+    if (units == nullptr || !units->registers_in_force(reinterpret_cast<const void*>(machine.gregs[REG_RIP])))
+        return abi::request_attention(context);
+    greg_t& budget = machine.gregs[greg_of[units->stubs_.budget_register]];
+    context.budget = budget;
+    abi::request_attention(context);
+    budget = context.budget;
+}
+
+}  // namespace kiln::run
