@@ -193,6 +193,7 @@ i64 fork_process(Thread& parent, const Request& request) {
     thread.tid = static_cast<pid_t>(host_syscall(SYS_gettid));
     process.threads = 1;
     process.engine.after_fork_in_child(*thread.engine_thread);
+    process.memory.after_fork_in_child();
     thread.robust_list = thread.clear_child_tid = GuestAddr(0);
     process.robust_lists.clear();
     if (request.stack_top.raw != 0) process.arch.set_stack_pointer(thread.context, request.stack_top);

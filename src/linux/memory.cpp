@@ -70,16 +70,18 @@ i64 calls::mlockall(Thread& thread, const Call& call) {
     int flags = call.word(0);
     if (flags == 0 || flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || flags == MCL_ONFAULT)
         return -EINVAL;
+    const int kind = flags & MCL_ONFAULT ? static_cast<int>(MLOCK_ONFAULT) : 0;
+    thread.process.memory.lock_future(flags & MCL_FUTURE, kind);
     if (!(flags & MCL_CURRENT)) return 0;
     for (const mem::Region& region : thread.process.memory.regions()) {
-        i64 result = thread.process.memory.lock(region.begin, region.bytes(),
-                                                flags & MCL_ONFAULT ? static_cast<int>(MLOCK_ONFAULT) : 0);
+        i64 result = thread.process.memory.lock(region.begin, region.bytes(), kind);
         if (result < 0) return result;
     }
     return 0;
 }
 
 i64 calls::munlockall(Thread& thread, const Call&) {
+    thread.process.memory.lock_future(false, 0);
     for (const mem::Region& region : thread.process.memory.regions())
         thread.process.memory.unlock(region.begin, region.bytes());
     return 0;

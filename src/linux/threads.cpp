@@ -1,6 +1,7 @@
 #include "linux/threads.h"
 
 #include <linux/futex.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,7 +20,11 @@ namespace {
 /// A failed guest access as the signal that the kernel would send for it.
 void raise_fault(Thread& thread, const abi::Fault& fault) {
     switch (fault.kind) {
-        case abi::FaultKind::unmapped: return force_fault(thread, SIGSEGV, SEGV_MAPERR, fault.address);
+        case abi::FaultKind::unmapped: {
+            const u64 most = thread.memory_limits().get(RLIMIT_STACK).rlim_cur;
+            if (thread.process.memory.grow_down(fault.address, most)) return;
+            return force_fault(thread, SIGSEGV, SEGV_MAPERR, fault.address);
+        }
         case abi::FaultKind::protected_: return force_fault(thread, SIGSEGV, SEGV_ACCERR, fault.address);
         case abi::FaultKind::bus: return force_fault(thread, SIGBUS, BUS_ADRERR, fault.address);
         // An atomic access that the kernel can not do by parts: it gives the instruction's address.

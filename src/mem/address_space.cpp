@@ -55,7 +55,8 @@ bool same_backing(const Backing& a, const Backing& b) {
 
 // Whether `second`, which starts where `first` ends, is one region with it.
 bool continues(const Region& first, const Region& second) {
-    if (first.prot != second.prot || first.shared != second.shared || first.grows_down != second.grows_down)
+    if (first.prot != second.prot || first.shared != second.shared || first.grows_down != second.grows_down ||
+        first.leaves_at_fork != second.leaves_at_fork)
         return false;
     if (first.backing != second.backing && !same_backing(*first.backing, *second.backing)) return false;
     return !first.has_offset() || first.offset + first.bytes() == second.offset;
@@ -115,6 +116,24 @@ void AddressSpace::clear() {
     }
     ceiling_ = first_ceiling(limit_);
     brk_start_ = brk_ = 0;
+    locks_future_ = false;
+}
+
+void AddressSpace::after_fork_in_child() {
+    Change change(*this);
+    locks_future_ = false;
+    for (auto it = regions_.begin(); it != regions_.end();) {
+        const Region region = it->second;
+        ++it;
+        if (!region.leaves_at_fork) continue;
+        const u64 begin = region.begin.raw, end = region.end.raw;
+        change.note_stale(begin, end);
+        erase(begin, end);
+        // The arena takes back what the kernel has left out; memory of kiln's own that is there already stays.
+        if (arena_ && mmap(host(region.begin), end - begin, PROT_NONE, reserve_flags | MAP_FIXED_NOREPLACE,
+                           -1, 0) == MAP_FAILED)
+            taken_[begin] = end;
+    }
 }
 
 void AddressSpace::keep_clear_above(GuestAddr end) {

@@ -53,7 +53,8 @@ struct Region {
     int prot = 0;  ///< PROT_READ | PROT_WRITE | PROT_EXEC as the guest asked
     bool shared = false;
     bool grows_down = false;
-    u64 offset = 0;  ///< of `begin` in the file, in bytes; 0 for private anonymous memory
+    bool leaves_at_fork = false;  ///< a child has nothing there (MADV_DONTFORK)
+    u64 offset = 0;               ///< of `begin` in the file, in bytes; 0 for private anonymous memory
     std::shared_ptr<const Backing> backing;
 
     u64 bytes() const { return end - begin; }
@@ -102,7 +103,7 @@ class AddressSpace final : public abi::CodeSource {
 
     // The mmap family: mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), brk(2), msync(2), mincore(2),
     // mlock2(2), munlock(2). Flags and rights have Linux's generic numbers, `offset` is in bytes.
-    // MAP_GROWSDOWN is noted but does not grow; MAP_HUGETLB finds no huge page (ENOMEM).
+    // MAP_HUGETLB finds no huge page (ENOMEM).
     i64 map(GuestAddr hint, u64 length, int prot, int flags, int fd, u64 offset);
     i64 unmap(GuestAddr begin, u64 length);
     i64 protect(GuestAddr begin, u64 length, int prot);
@@ -113,6 +114,11 @@ class AddressSpace final : public abi::CodeSource {
     i64 mincore(GuestAddr begin, u64 length, u8* residency);
     i64 lock(GuestAddr begin, u64 length, int flags);
     i64 unlock(GuestAddr begin, u64 length);
+    /// mlockall(2)'s MCL_FUTURE: what is mapped from now on is locked; `flags` as for lock().
+    void lock_future(bool locked, int flags);
+    /// After an access to unmapped `address`: if it lies below a region that grows down and may grow so far, at
+    /// most `most_bytes` in all, makes it do so; true if the access is to be made again.
+    bool grow_down(GuestAddr address, u64 most_bytes);
 
     /// How much the guest may map, in bytes, whatever of it is touched: `total` of everything (RLIMIT_AS),
     /// `data` of private writable memory (RLIMIT_DATA). Stacks that grow down do not count. What is mapped
@@ -180,6 +186,8 @@ class AddressSpace final : public abi::CodeSource {
     /// the guest's is there although the host has a (reserved) mapping.
     abi::FaultKind fault_kind(GuestAddr address, abi::FaultKind host_kind) const;
 
+    /// In the child of a fork: forgets what the parent did not want it to have.
+    void after_fork_in_child();
     /// Keeps every other thread out while held: held over fork, the child's copy is whole and usable.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
 
@@ -216,6 +224,7 @@ class AddressSpace final : public abi::CodeSource {
     i64 place(Change& change, Region region, bool fixed, int flags, int fd);
     i64 place_anywhere(Change& change, u64 bytes, Region region, int flags, int fd);
     i64 remove(Change& change, u64 begin, u64 end);
+    void set_leaves_at_fork(u64 begin, u64 end, bool leaves);
     bool grow_in_place(const Region& region, u64 new_end);
     i64 move(Change& change, const Region& piece, u64 new_begin, u64 new_bytes, int flags);
     i64 place_segment(Change& change, Region region, int id, int flags);
@@ -228,6 +237,8 @@ class AddressSpace final : public abi::CodeSource {
     u64 ceiling_;
     u64 brk_start_ = 0;
     u64 brk_ = 0;
+    bool locks_future_ = false;
+    int future_lock_flags_ = 0;
     mutable std::mutex mutex_;
     Regions regions_;
     Bounds bounds_;

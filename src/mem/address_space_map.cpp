@@ -30,9 +30,10 @@ constexpr int advice_soft_offline = 101;
 constexpr int passed_flags = MAP_TYPE | MAP_ANONYMOUS | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE |
                              MAP_NONBLOCK | MAP_STACK | MAP_SYNC;
 
-// What MAP_SHARED_VALIDATE lets pass: those, and the ones handled here or without any effect.
-constexpr int known_flags = passed_flags | MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_GROWSDOWN | MAP_DENYWRITE |
-                            MAP_EXECUTABLE | MAP_HUGETLB;
+// What MAP_SHARED_VALIDATE lets pass: those, and the ones handled here or without any effect, the sizes of huge pages
+// among them. MAP_FIXED_NOREPLACE it refuses.
+constexpr int known_flags =
+    passed_flags | MAP_FIXED | MAP_GROWSDOWN | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_HUGETLB | 31 << 26;
 
 constexpr u64 page_up(u64 bytes) { return align_up(bytes, page_bytes); }
 
@@ -127,8 +128,10 @@ i64 AddressSpace::place(Change& change, Region region, bool fixed, int flags, in
         for (auto it = first_in(begin, end); it != regions_.end() && it->first < end; ++it)
             more -= std::min(it->second.end.raw, end) - std::max(it->first, begin);
     if (!region.grows_down && !within_bounds(more, region.is_data() ? more : 0)) return -ENOMEM;
+    if (locks_future_ && region.prot != PROT_NONE && future_lock_flags_ == 0) flags |= MAP_LOCKED;
     // A place that is wholly free is claimed by the mapping itself.
-    const bool claims = !arena_ && (!fixed || is_free(begin, end));
+    const bool validates = (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+    const bool claims = !arena_ && !validates && (!fixed || is_free(begin, end));
     if (!claims)
         if (const int error = claim_holes(begin, end)) return -error;
     void* got = mmap(wanted, end - begin, host_prot(region.prot),
@@ -140,6 +143,8 @@ i64 AddressSpace::place(Change& change, Region region, bool fixed, int flags, in
         if (!claims) release_holes(begin, end);
         return -error;
     }
+    if (locks_future_ && future_lock_flags_ != 0)
+        mlock2(wanted, end - begin, static_cast<unsigned>(future_lock_flags_));
     if (fixed) {
         change.note_stale(begin, end);
         erase(begin, end);
@@ -405,6 +410,14 @@ i64 AddressSpace::for_mapped(u64 begin, u64 length, Call&& call) const {
     return result;
 }
 
+// Notes for a child what happens to the mapped parts of [begin, end) at a fork.
+void AddressSpace::set_leaves_at_fork(u64 begin, u64 end, bool leaves) {
+    split(begin);
+    split(end);
+    for (auto it = regions_.lower_bound(begin); it != regions_.end() && it->first < end; ++it)
+        it->second.leaves_at_fork = leaves;
+}
+
 i64 AddressSpace::advise(GuestAddr begin, u64 length, int advice) {
     if (advice == advice_hardware_poison || advice == advice_soft_offline) return -EPERM;
     Change change(*this);
@@ -413,7 +426,12 @@ i64 AddressSpace::advise(GuestAddr begin, u64 length, int advice) {
         restore_rights(begin.raw, begin.raw + length);
         change.note_stale(begin.raw, begin.raw + length);
     }
-    return for_mapped(begin.raw, length, [&](u8* at, u64 bytes) { return madvise(at, bytes, advice); });
+    const i64 result =
+        for_mapped(begin.raw, length, [&](u8* at, u64 bytes) { return madvise(at, bytes, advice); });
+    if ((advice == MADV_DONTFORK || advice == MADV_DOFORK) && (result == 0 || result == -ENOMEM) &&
+        contains(begin, page_up(length)))
+        set_leaves_at_fork(begin.raw, begin.raw + page_up(length), advice == MADV_DONTFORK);
+    return result;
 }
 
 i64 AddressSpace::sync(GuestAddr begin, u64 length, int flags) {
@@ -484,6 +502,33 @@ void AddressSpace::restore_rights(u64 begin, u64 end) {
     for (auto it = watched_.lower_bound(begin); it != watched_.end() && *it < end; ++it)
         if (const auto region = at(*it); region != regions_.end())
             mprotect(host(GuestAddr(*it)), page_bytes, host_prot(region->second.prot));
+}
+
+void AddressSpace::lock_future(bool locked, int flags) {
+    std::unique_lock lock(mutex_);
+    locks_future_ = locked;
+    future_lock_flags_ = flags;
+}
+
+bool AddressSpace::grow_down(GuestAddr address, u64 most_bytes) {
+    // What the kernel leaves free between a stack and what lies below it.
+    constexpr u64 guard_gap = 256 * page_bytes;
+    Change change(*this);
+    const u64 begin = align_down(address.raw, page_bytes);
+    const auto above = regions_.upper_bound(begin);
+    if (begin < lowest_address || above == regions_.end() || !above->second.grows_down ||
+        above->second.end.raw - begin > most_bytes)
+        return false;
+    if (above != regions_.begin()) {
+        const Region& below = std::prev(above)->second;
+        // The page that was missing is there now: another thread was quicker.
+        if (below.end.raw > begin) return below.grows_down;
+        if (below.prot != PROT_NONE && !below.grows_down && begin - below.end.raw < guard_gap) return false;
+    }
+    Region grown = above->second;
+    grown.end = grown.begin;
+    grown.begin = GuestAddr(begin);
+    return place(change, std::move(grown), false, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1) >= 0;
 }
 
 void AddressSpace::set_brk_start(GuestAddr begin) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <span>
 #include <utility>
 
 #include "base/bits.h"
@@ -17,6 +18,13 @@ namespace {
 
 /// Guest instructions between polls that nobody asked for: they only keep the count from overflowing.
 constexpr i64 budget = i64{1} << 40;
+
+/// Of the retired units of one pc, those that forward to the present one: a guest can rewrite code a million times. The
+/// others lead to a lookup.
+std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::unique_ptr<CachedUnit>>& retired) {
+    constexpr std::size_t most = 8;
+    return std::span(retired).last(std::min(retired.size(), most));
+}
 
 }  // namespace
 
@@ -405,7 +413,7 @@ CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     units_.insert(std::move(made));
     if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
-        for (const auto& predecessor : old->second)
+        for (const auto& predecessor : newest(old->second))
             if (predecessor->tier == unit.tier) predecessor->code->forward(unit.code->entry());
     return &unit;
 }
@@ -415,7 +423,7 @@ void Engine::retire(CachedUnit& unit) {
     code_pages_.remove(unit);
     // Those it replaced forward to it: they must find its successor by a lookup now.
     auto& predecessors = retired_[unit.pc];
-    for (const auto& predecessor : predecessors) predecessor->code->forward(nullptr);
+    for (const auto& predecessor : newest(predecessors)) predecessor->code->forward(nullptr);
     predecessors.push_back(units_.take(unit.pc));
 }
 
