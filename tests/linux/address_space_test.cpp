@@ -152,7 +152,7 @@ TEST_P(AddressSpaceTest, RefusesWhatLinuxRefuses) {
     EXPECT_EQ(map(0, page, rw, MAP_ANONYMOUS), -EINVAL);
     EXPECT_EQ(map(0, page, rw, MAP_PRIVATE, 987), -EBADF);
     EXPECT_EQ(map(0, 2 * page, rw, MAP_PRIVATE, file.fd(), ~u64{0} - page + 1), -EOVERFLOW);
-    EXPECT_EQ(map(0, page, rw, MAP_SHARED_VALIDATE | (1 << 28), file.fd()), -EOPNOTSUPP);
+    EXPECT_EQ(map(0, page, rw, MAP_SHARED_VALIDATE | (1 << 25), file.fd()), -EOPNOTSUPP);
     EXPECT_EQ(map(0, page, rw, anonymous | MAP_HUGETLB), -ENOMEM);
     EXPECT_EQ(listing(), "");
     EXPECT_GT(map(space->limit() - page, page, rw, fixed), 0) << "the last page is the guest's";
