@@ -12,6 +12,7 @@ build_packages='
     cmake
     git
     libc6-dev
+    libasmjit-dev
     libexpected-dev
     libfmt-dev
     libstdc++-12-dev
