@@ -2,6 +2,8 @@
 
 #include <climits>
 
+#include "linux/proc_files.h"
+
 namespace kiln::user {
 
 PathArg::PathArg(Thread& thread, u64 guest, LastLink last)
@@ -11,7 +13,10 @@ PathArg::PathArg(Thread& thread, u64 guest, LastLink last)
     std::optional<std::string> path = thread.process.memory.read_string(GuestAddr(guest), PATH_MAX);
     if (!path || path->size() >= PATH_MAX) return;
     absolute_ = std::move(*path);
-    translated_ = thread.process.sysroot.translate(absolute_, last);
+    // A link that the host follows would lead to kiln.
+    std::optional<std::string> program;
+    if (last == LastLink::follow) program = proc_link_target(thread.process, absolute_);
+    translated_ = program ? *program : thread.process.sysroot.translate(absolute_, last);
     pointer_ = translated_.c_str();
 }
 

@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 
 #include "linux/exec.h"
 #include "linux/safe_syscall.h"
@@ -36,6 +38,18 @@ std::string_view own_entry(std::string_view path) {
     return {};
 }
 
+/// All of a file of /proc; empty if it cannot be read.
+std::string contents(const std::string& path) {
+    std::string text;
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return text;
+    char buffer[4096];
+    for (ssize_t bytes; (bytes = ::read(fd, buffer, sizeof buffer)) > 0;)
+        text.append(buffer, static_cast<std::size_t>(bytes));
+    ::close(fd);
+    return text;
+}
+
 /// Puts `mask` behind `key` where `text` has a line for it.
 void set_mask_line(std::string& text, std::string_view key, SignalMask mask) {
     constexpr std::size_t digits = 16;
@@ -49,13 +63,7 @@ void set_mask_line(std::string& text, std::string_view key, SignalMask mask) {
 /// /proc/self/status: the host's at `path`, with the signals as the guest handles them. Empty if the host has
 /// none.
 std::string status_text(const Thread& thread, const std::string& path) {
-    std::string text;
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return text;
-    char buffer[4096];
-    for (ssize_t bytes; (bytes = ::read(fd, buffer, sizeof buffer)) > 0;)
-        text.append(buffer, static_cast<std::size_t>(bytes));
-    ::close(fd);
+    std::string text = contents(path);
     SignalMask ignored, caught;
     for (int signal = 1; signal <= signal_count; ++signal) {
         constexpr u64 ignore = 1;  // SIG_IGN; SIG_DFL is less, functions are more
@@ -67,6 +75,36 @@ std::string status_text(const Thread& thread, const std::string& path) {
     set_mask_line(text, "\nSigIgn:\t", ignored);
     set_mask_line(text, "\nSigCgt:\t", caught);
     return text;
+}
+
+bool same_file(const std::string& one, const std::string& other) {
+    struct stat a, b;
+    return ::stat(one.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/// The program of the process that `folder` (/proc/<pid>) is of, if that process is another kiln: the file
+/// that is mapped where, as show_on_host() had the kernel note it, the program's code begins.
+std::optional<std::string> program_of_other(const std::string& folder) {
+    if (!same_file("/proc/self/exe", folder + "/exe")) return std::nullopt;
+    // proc(5): 24th behind the name, which may hold anything.
+    const std::string stat = contents(folder + "/stat");
+    std::size_t at = stat.rfind(')');
+    for (int field = 0; field < 24 && at != stat.npos; ++field) at = stat.find(' ', at + 1);
+    if (at == stat.npos) return std::nullopt;
+    const u64 code = std::strtoull(stat.c_str() + at, nullptr, 10);
+    const std::string maps = contents(folder + "/maps");
+    for (std::size_t line = 0; line < maps.size();) {
+        const std::size_t end = std::min(maps.find('\n', line), maps.size());
+        unsigned long first, last;
+        int name = 0;
+        if (std::sscanf(maps.c_str() + line, "%lx-%lx %*s %*s %*s %*s %n", &first, &last, &name) == 2 &&
+            first <= code && code < last && maps[line + static_cast<std::size_t>(name)] == '/')
+            return maps.substr(line + static_cast<std::size_t>(name),
+                               end - line - static_cast<std::size_t>(name));
+        line = end + 1;
+    }
+    return std::nullopt;
 }
 
 /// A descriptor that reads `text`.
@@ -123,9 +161,6 @@ std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int h
     // A program that runs is not to be written to; to the host it is only a file that kiln has mapped.
     const bool writes = (host_flags & O_ACCMODE) != O_RDONLY || host_flags & O_TRUNC;
     if (entry == "exe" && writes && !(host_flags & (O_PATH | O_NOFOLLOW))) return -ETXTBSY;
-    if (entry == "exe")
-        return host_syscall(SYS_openat, static_cast<u64>(AT_FDCWD),
-                            reinterpret_cast<u64>(process.program.executable.c_str()), host_flags);
     std::string text;
     if (entry == "maps")
         text = maps_text(process);
@@ -146,8 +181,13 @@ std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int h
 }
 
 std::optional<std::string> proc_link_target(const Process& process, const std::string& path) {
-    if (own_entry(path) != "exe") return std::nullopt;
-    return process.program.executable;
+    if (own_entry(path) == "exe") return process.program.executable;
+    constexpr std::string_view begin = "/proc/", end = "/exe";
+    if (!path.starts_with(begin) || !path.ends_with(end)) return std::nullopt;
+    const std::string_view pid =
+        std::string_view(path).substr(begin.size(), path.size() - begin.size() - end.size());
+    if (pid.empty() || pid.find_first_not_of("0123456789") != pid.npos) return std::nullopt;
+    return program_of_other(path.substr(0, path.size() - end.size()));
 }
 
 std::array<int, 3> own_descriptors(const Process& process) {

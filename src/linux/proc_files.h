@@ -14,7 +14,7 @@ namespace kiln::user {
 
 /// Opens `path` if it is one of these files: a descriptor or minus an errno. None: the host opens it.
 std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int host_flags);
-/// What the symbolic link `path` holds, if it is /proc/self/exe by any of its names.
+/// What the symbolic link `path` holds, if it is /proc/self/exe by any of its names, or the exe of another guest.
 std::optional<std::string> proc_link_target(const Process& process, const std::string& path);
 
 /// The text of /proc/self/maps.

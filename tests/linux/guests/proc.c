@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -49,6 +50,14 @@ static void another_guest(void) {
     CHECK(file_is(path, "proc\n", 5));
     snprintf(path, sizeof path, "/proc/%d/stat", child);
     CHECK(slurp(path) > 0 && strstr(text, " (proc) ") != NULL);
+    snprintf(path, sizeof path, "/proc/%d/exe", child);
+    char target[4096] = "";
+    CHECK(readlink(path, target, sizeof target - 1) > 0 && strcmp(target, self) == 0);
+    struct stat program, link;
+    CHECK(stat(self, &program) == 0 && stat(path, &link) == 0);
+    CHECK(program.st_ino == link.st_ino && program.st_dev == link.st_dev);
+    CHECK(stat("/proc/self/exe", &link) == 0 && program.st_ino == link.st_ino);
+    CHECK(lstat("/proc/self/exe", &link) == 0 && S_ISLNK(link.st_mode));
     // A title is written over the arguments, as setproctitle(3) does it.
     CHECK(kill(child, SIGUSR1) == 0 && read(ready[0], &byte, 1) == 1);
     snprintf(path, sizeof path, "/proc/%d/cmdline", child);
