@@ -65,8 +65,12 @@ std::vector<std::string> guest_environment(const Options& options, Dialect diale
 user::RunRequest request_for(const Personality& who, const Options& options, Words words) {
     user::RunRequest request;
     request.program = words[0];
-    request.program_file = opened_by_kernel();
+    request.program_file =
+        options.program_file ? static_cast<int>(*options.program_file) : opened_by_kernel();
     request.started_by_binfmt = who.caller != Caller::person;
+    request.exec_name = options.exec_name.value_or(request.program);
+    if (const u64 name = getauxval(AT_EXECFN); request.started_by_binfmt && name != 0)
+        request.exec_name = reinterpret_cast<const char*>(name);
     request.args.assign(words.begin(), words.end());
     if (who.caller == Caller::binfmt_with_argv0 && words.size() > 1) request.args.erase(request.args.begin());
     if (options.argv0) request.args[0] = *options.argv0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "linux/guest_memory.h"
@@ -20,6 +21,9 @@ namespace kiln::user {
 namespace {
 
 int own_fd = -1;
+
+/// Above what programs count on getting; below the usual limit of 1024.
+constexpr int first_own_descriptor = 900;
 
 /// The kernel follows this many scripts that are interpreted by scripts.
 constexpr int most_interpreters = 5;
@@ -104,6 +108,30 @@ i64 resolve(const Process& process, ExecWork& work, ProgramKind& kind) {
     return -ELOOP;
 }
 
+constexpr std::string_view descriptor_links = "/proc/self/fd/";
+
+/// A program that only a descriptor leads to (a memfd, a file that was removed): a duplicate for the new kiln,
+/// which stays open when the guest's own is closed by exec.
+class ProgramFile {
+  public:
+    explicit ProgramFile(std::string_view host_path) {
+        if (!host_path.starts_with(descriptor_links)) return;
+        const int guests = std::atoi(host_path.data() + descriptor_links.size());
+        fd_ = ::fcntl(guests, F_DUPFD, first_own_descriptor);
+        if (fd_ < 0) fd_ = ::dup(guests);
+    }
+    ~ProgramFile() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    ProgramFile(const ProgramFile&) = delete;
+    ProgramFile& operator=(const ProgramFile&) = delete;
+    bool open() const { return fd_ >= 0; }
+    std::string word() const { return "--program-file=" + std::to_string(fd_); }
+
+  private:
+    int fd_ = -1;
+};
+
 i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     const Process& process = thread.process;
     // The thread keeps it: a child of vfork(2) never comes back from the call to free it.
@@ -129,6 +157,9 @@ i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     work.command = {"kiln", "run"};
     const auto& options = process.request.nested_options;
     work.command.insert(work.command.end(), options.begin(), options.end());
+    if (work.exec_name != work.path) work.command.push_back("--exec-name=" + work.exec_name);
+    const ProgramFile file(work.host_path);
+    if (file.open()) work.command.push_back(file.word());
     if (std::string word = limits.word(); !word.empty()) work.command.push_back(std::move(word));
     work.command.insert(work.command.end(), {"-0", work.args.empty() ? "" : work.args[0], "--", work.path});
     if (!work.args.empty()) work.command.insert(work.command.end(), work.args.begin() + 1, work.args.end());
@@ -143,13 +174,13 @@ i64 execute_with(Thread& thread, std::string path, u64 args, u64 environment) {
     if (i64 error = load_strings(thread, environment, work->environment); error < 0) return error;
     if (std::optional<std::string> self = proc_link_target(thread.process, path)) path = *self;
     work->host_path = thread.process.sysroot.translate(path);
-    work->path = std::move(path);
+    work->path = work->exec_name = std::move(path);
     return execute(thread, std::move(work));
 }
 
 /// The path that an open descriptor stands for; what the host calls it if it has none.
 std::string path_of_descriptor(int fd) {
-    std::string link = "/proc/self/fd/" + std::to_string(fd);
+    std::string link = std::string(descriptor_links) + std::to_string(fd);
     char target[PATH_MAX];
     ssize_t bytes = ::readlink(link.c_str(), target, sizeof target);
     if (bytes <= 0 || target[0] != '/') return link;
@@ -164,8 +195,6 @@ std::optional<std::string> load_path(const Thread& thread, u64 guest) {
 }  // namespace
 
 void open_own_executable(bool started_by_binfmt) {
-    // Above what programs count on getting; below the usual limit of 1024.
-    constexpr int first_own_descriptor = 900;
     int low = ::open("/proc/self/exe", O_PATH | O_CLOEXEC);
     // Without /proc: the path that kiln was started by, if that was kiln's (under binfmt_misc it is not).
     const u64 name = ::getauxval(AT_EXECFN);

@@ -10,7 +10,8 @@ namespace kiln::user {
 struct ExecWork {
     std::vector<std::string> args;
     std::vector<std::string> environment;
-    std::string path;                  ///< as the guest knows it
+    std::string exec_name;             ///< what was asked for: a program or a script
+    std::string path;                  ///< the program, as the guest knows it
     std::string host_path;             ///< where the host finds it
     std::vector<std::string> command;  ///< what kiln is given
     std::vector<char*> argv, envp;

@@ -32,8 +32,9 @@ int run_program(const RunRequest& request, std::optional<StartFailure>& failure)
     if (!memory) return give_up(memory.error());
     const u64 stack_bytes =
         request.stack_bytes ? request.stack_bytes : stack_bytes_for(limits.get(RLIMIT_STACK).rlim_cur);
-    LoadRequest load{request.program, request.program_file, request.args, request.environment,
-                     sysroot,         arch.elf_target(),    stack_bytes,  request.seed};
+    LoadRequest load{request.program,   request.exec_name,   request.program_file,
+                     request.args,      request.environment, sysroot,
+                     arch.elf_target(), stack_bytes,         request.seed};
     auto program = load_program(**memory, load);
     if (!program) return give_up(program.error());
     if (request.program_file >= 0) ::close(request.program_file);

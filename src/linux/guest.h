@@ -16,7 +16,9 @@ namespace kiln::user {
 struct RunRequest {
     /// The guest program: a path looked up in the sysroot first when absolute.
     std::string program;
-    /// Its file if it is open already (binfmt_misc's O flag), else -1. Closed when it is loaded.
+    /// What execve(2) was called with: the program, or a script that it interprets.
+    std::string exec_name;
+    /// Its file if it is open already (binfmt_misc's O flag, a program without a path), else -1. Closed when it is loaded.
     int program_file = -1;
     /// Whether binfmt_misc started this process for the program.
     bool started_by_binfmt = false;

@@ -28,8 +28,10 @@ namespace kiln::user {
 u64 stack_bytes_for(rlim_t soft_limit);
 
 struct LoadRequest {
-    /// The program: looked up in the sysroot first when absolute. Also AT_EXECFN.
+    /// The program: looked up in the sysroot first when absolute.
     std::string path;
+    /// AT_EXECFN.
+    std::string exec_name;
     /// The program's file if it is open already (binfmt_misc's O flag); it stays open. -1: opened by its
     /// path.
     int file = -1;

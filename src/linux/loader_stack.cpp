@@ -60,7 +60,7 @@ std::vector<u64> push_strings(Image& image, std::span<const std::string> strings
 
 bool too_long(const LoadRequest& request, u64 stack_bytes) {
     const u64 bound = std::clamp(stack_bytes / 4, least_args_bound, most_args_bound);
-    u64 sum = request.path.size() + 1;
+    u64 sum = request.exec_name.size() + 1;
     for (auto strings : {request.args, request.environment}) {
         for (const std::string& text : strings) {
             if (text.size() >= max_string_bytes) return true;
@@ -144,7 +144,7 @@ Result<void> make_stack(mem::AddressSpace& memory, const LoadRequest& request, c
     const std::span<const std::string> args = request.args.empty() ? no_name : request.args;
     Image image(program.stack_end);
     image.pad(8);
-    const GuestAddr path = image.push(request.path);
+    const GuestAddr path = image.push(request.exec_name);
     program.environment_end = image.at();
     const std::vector<u64> environment = push_strings(image, request.environment);
     program.args_end = image.at();

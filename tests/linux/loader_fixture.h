@@ -42,6 +42,7 @@ class LoaderTest : public testing::Test {
     Result<LoadedProgram> load(const std::string& path, const Sysroot& sysroot = Sysroot(),
                                u64 stack_bytes = u64{8} << 20) {
         return load_program(*space, {.path = path,
+                                     .exec_name = path,
                                      .args = args,
                                      .environment = environment,
                                      .sysroot = sysroot,

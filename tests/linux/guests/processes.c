@@ -4,6 +4,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -75,7 +79,50 @@ static void vforks(void) {
     }
 }
 
+// How many descriptors are open, apart from those that an emulator keeps high up.
+static int descriptors(void) {
+    int count = 0;
+    for (int fd = 0; fd < 800; ++fd) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+// A program without a path: its descriptor is closed by exec, and it finds nothing open but what it shall have.
+static void program_in_memory(void) {
+    int open_now = descriptors();
+    int memory = memfd_create("program", MFD_CLOEXEC), file = open(self, O_RDONLY | O_CLOEXEC);
+    struct stat facts;
+    CHECK(fstat(file, &facts) == 0 && sendfile(memory, file, NULL, facts.st_size) == facts.st_size);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        fexecve(memory, (char*[]){"any name", "descriptors", NULL}, environ);
+        _exit(127);
+    }
+    CHECK(WEXITSTATUS(wait_for(child)) == open_now);
+    close(memory);
+    close(file);
+}
+
+// A script's process has the script's name, and its interpreter is told of it.
+static void script_name(void) {
+    char path[] = "/tmp/kiln-named-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && dprintf(fd, "#!%s name\n", self) > 0 && fchmod(fd, 0755) == 0 && close(fd) == 0);
+    CHECK(WEXITSTATUS(run((char*[]){path, NULL})) == 0);
+    unlink(path);
+}
+
+// Runs as that interpreter.
+static int is_named(const char* script) {
+    char name[17] = "";
+    prctl(PR_GET_NAME, name);
+    return strncmp(name, strrchr(script, '/') + 1, 15) == 0 &&
+           strcmp((char*)getauxval(AT_EXECFN), script) == 0;
+}
+
 static void programs(void) {
+    script_name();
+    program_in_memory();
     CHECK(WEXITSTATUS(run((char*[]){self, "exit", "11", NULL})) == 11);
     CHECK(WEXITSTATUS(run((char*[]){"/proc/self/exe", "exit", "12", NULL})) == 12);
     CHECK(WEXITSTATUS(run((char*[]){"/nowhere", NULL})) == 127);
@@ -150,6 +197,8 @@ static void clones(void) {
 
 int main(int argc, char** argv) {
     if (argc > 2 && strcmp(argv[1], "exit") == 0) return atoi(argv[2]);
+    if (argc > 2 && strcmp(argv[1], "name") == 0) return !is_named(argv[2]);
+    if (argc > 1 && strcmp(argv[1], "descriptors") == 0) return descriptors();
     if (argc > 1 && strncmp(argv[1], "argv", 4) == 0) {
         for (int i = 1; i < argc; ++i) printf("[%s]", strncmp(argv[i], "/tmp/", 5) == 0 ? "script" : argv[i]);
         printf("\n");
