@@ -2,6 +2,8 @@
 // address_space_map.cpp.
 #include "mem/address_space.h"
 
+#include "abi/guest_access.h"
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -317,7 +319,11 @@ abi::FaultKind AddressSpace::fetch_fault(GuestAddr pc) {
     std::unique_lock lock(mutex_);
     auto it = at(pc.raw);
     if (it == regions_.end()) return abi::FaultKind::unmapped;
-    return it->second.prot & PROT_EXEC ? abi::FaultKind::bus : abi::FaultKind::protected_;
+    if (!(it->second.prot & PROT_EXEC)) return abi::FaultKind::protected_;
+    // There is a mapping now: either nothing is behind it, or it was not there when the fetch failed.
+    u8 byte;
+    const bool bus = !abi::guest_load(host(pc), byte) && abi::last_fault.kind == abi::FaultKind::bus;
+    return bus ? abi::FaultKind::bus : abi::FaultKind::unmapped;
 }
 
 abi::FaultKind AddressSpace::fault_kind(GuestAddr address, abi::FaultKind host_kind) const {

@@ -220,7 +220,7 @@ class Guests(unittest.TestCase):
     def test_translation(self):
         lifted = {}
         for how in ("templates", "ir"):
-            done = run("--translation=" + how, "--stats=json", self.guest, "exit", 5)
+            done = run("--engine=interp", "--translation=" + how, "--stats=json", self.guest, "exit", 5)
             self.assertEqual(done.returncode, 5)
             stats = json.loads(done.stderr)
             lifted[how] = stats["lifted_instructions"]
