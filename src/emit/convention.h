@@ -25,6 +25,9 @@ constexpr Reg gp(unsigned n) { return Reg(n); }
 constexpr Reg xmm(unsigned n) { return Reg(16 + n); }
 inline constexpr unsigned physical_registers = 32;
 constexpr bool is_physical(Reg r) { return number(r) < physical_registers; }
+/// A physical register of that class.
+constexpr bool is_general(Reg r) { return number(r) < 16; }
+constexpr bool is_vector(Reg r) { return is_physical(r) && !is_general(r); }
 
 inline constexpr Reg rax = gp(0), rcx = gp(1), rdx = gp(2), rbx = gp(3), rsp = gp(4), rbp = gp(5),
                      rsi = gp(6), rdi = gp(7), r8 = gp(8), r9 = gp(9), r10 = gp(10), r11 = gp(11),

@@ -1,16 +1,19 @@
 #include "emit/host_features.h"
 
+#include <sys/platform/x86.h>
+
 namespace kiln::emit {
 
+// What the C library knows already: see base/host_fp.h, host_has_fma().
 HostFeatures host_features() {
     return {
-        .bmi = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-               __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt"),
-        .avx = __builtin_cpu_supports("avx") != 0,
-        .fma = __builtin_cpu_supports("fma") != 0,
-        .sse41 = __builtin_cpu_supports("sse4.1") != 0,
-        .clmul = __builtin_cpu_supports("pclmul") != 0,
-        .avx512 = __builtin_cpu_supports("avx512f") != 0,
+        .bmi = CPU_FEATURE_ACTIVE(BMI1) && CPU_FEATURE_ACTIVE(BMI2) && CPU_FEATURE_ACTIVE(LZCNT) &&
+               CPU_FEATURE_ACTIVE(POPCNT),
+        .avx = CPU_FEATURE_ACTIVE(AVX),
+        .fma = CPU_FEATURE_ACTIVE(FMA),
+        .sse41 = CPU_FEATURE_ACTIVE(SSE4_1),
+        .clmul = CPU_FEATURE_ACTIVE(PCLMULQDQ),
+        .avx512 = CPU_FEATURE_ACTIVE(AVX512F),
     };
 }
 

@@ -351,8 +351,7 @@ void Selector::refresh(Slot& slot) {
 
 Reg Selector::slot_integer(u16 number_of_slot) {
     Slot& slot = slots_[number_of_slot];
-    const bool pinned_here = slot.pinned != Reg::none && number(slot.pinned) < 16;
-    if (pinned_here) return slot.pinned;
+    if (is_general(slot.pinned)) return slot.pinned;
     refresh(slot);
     if (slot.integer != Reg::none) return slot.integer;
     slot.integer = out_->new_value(false);
@@ -369,8 +368,7 @@ Reg Selector::slot_integer(u16 number_of_slot) {
 
 Reg Selector::slot_fp(u16 number_of_slot) {
     Slot& slot = slots_[number_of_slot];
-    const bool pinned_here = slot.pinned != Reg::none && number(slot.pinned) >= 16;
-    if (pinned_here) return slot.pinned;
+    if (is_vector(slot.pinned)) return slot.pinned;
     refresh(slot);
     if (slot.fp != Reg::none) return slot.fp;
     slot.fp = out_->new_value(true);
@@ -447,6 +445,12 @@ Reg Selector::fp(ValueId value) {
     return reg;
 }
 
+bool Selector::is_in_vector(ValueId value) const {
+    const Value& v = at(value);
+    if (v.place == Place::value) return v.integer == Reg::none;
+    return v.place == Place::slot && is_vector(slots_[v.slot].pinned);
+}
+
 void Selector::live_in(ValueId value, u16 number_of_slot) {
     Slot& slot = slots_[number_of_slot];
     Value& v = at(value);
@@ -490,7 +494,7 @@ void Selector::vacate(u16 number_of_slot) {
         if (copy == Reg::none) {
             const bool fp_content =
                 slot.pinned != Reg::none
-                    ? number(slot.pinned) >= 16
+                    ? is_vector(slot.pinned)
                     : ir::is_fp(type(id)) || (slot.cached_epoch == slots_epoch_ &&
                                               slot.integer == Reg::none && slot.fp != Reg::none);
             in_fp = fp_content;
@@ -511,7 +515,7 @@ Reg Selector::result(ValueId value, bool in_fp) {
     Value& v = at(value);
     if (v.home != no_slot && !v.escapes) {
         const Slot& slot = slots_[v.home];
-        if (slot.pinned != Reg::none && (number(slot.pinned) >= 16) == in_fp) {
+        if (slot.pinned != Reg::none && is_vector(slot.pinned) == in_fp) {
             vacate(v.home);
             return slot.pinned;
         }
@@ -555,7 +559,7 @@ void Selector::put_state(const Inst& inst) {
     }
     vacate(number_of_slot);
     Reg integer_copy = Reg::none, fp_copy = Reg::none;
-    if (slot.pinned != Reg::none && number(slot.pinned) < 16) {
+    if (is_general(slot.pinned)) {
         if (is_constant(value))
             emit(MachineOp::mov_imm, 8, slot.pinned, Reg::none, Reg::none,
                  static_cast<i64>(at(value).constant));
@@ -566,11 +570,7 @@ void Selector::put_state(const Inst& inst) {
     } else if (slot.pinned != Reg::none) {
         move(slot.pinned, fp(value));
     } else {
-        const Value& v = at(value);
-        const bool in_fp = v.place == Place::value
-                               ? v.integer == Reg::none
-                               : v.place == Place::slot && slots_[v.slot].pinned != Reg::none &&
-                                     number(slots_[v.slot].pinned) >= 16;
+        const bool in_fp = is_in_vector(value);
         if (fits_imm(value)) {
             emit_mem(MachineOp::store_imm, 8, Reg::none, context_word(slot.disp), constant(value));
         } else {
@@ -607,7 +607,7 @@ MachineInst& Selector::emit_mem(MachineOp op, u8 width, Reg r0, const Address& m
 Address Selector::context_word(i32 disp) const { return {.base = context_register, .disp = disp}; }
 
 void Selector::move(Reg to, Reg from) {
-    const auto in_fp = [&](Reg r) { return is_physical(r) ? number(r) >= 16 : (*out_)[r].fp; };
+    const auto in_fp = [&](Reg r) { return is_physical(r) ? is_vector(r) : (*out_)[r].fp; };
     emit(in_fp(to) ? MachineOp::fmov : MachineOp::mov, 8, to, from);
 }
 

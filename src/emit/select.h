@@ -96,6 +96,8 @@ class Selector {
     Reg slot_fp(u16 slot);
     /// Whether `value` is just what a memory word holds, so that it can be an operand from there.
     const Slot* in_memory(ValueId value) const;
+    /// Whether `value` is in a vector register and in no other place.
+    bool is_in_vector(ValueId value) const;
     /// Makes `value` mean what `source` means.
     void alias(ValueId value, ValueId source);
     /// The register to compute `value` into: a fresh one, or the pinned slot's if it goes there. settle() when

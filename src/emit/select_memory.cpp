@@ -63,8 +63,7 @@ void Selector::load(ValueId id, const Inst& inst) {
         return settle(id, to, true);
     }
     // A value that is only put to a vector register's slot is loaded there. (An f64 slot's load is one of an i64.)
-    if (width == 8 && v.home != no_slot && !v.escapes && slots_[v.home].pinned != Reg::none &&
-        number(slots_[v.home].pinned) >= 16) {
+    if (width == 8 && v.home != no_slot && !v.escapes && is_vector(slots_[v.home].pinned)) {
         const Reg to = result(id, true);
         emit_mem(MachineOp::fload, 8, to, mem).site = where;
         return settle(id, to, true);
@@ -87,12 +86,7 @@ void Selector::store(const Inst& inst) {
     if (inst.order() != ir::Order::relaxed) check_aligned(inst, inst.args[0]);
     const ValueId value = inst.args[1];
     const bool ordered = inst.order() == ir::Order::seq_cst;
-    const Value& v = at(value);
-    const bool in_fp =
-        width >= 4 && !ordered &&
-        (v.place == Place::value  ? v.integer == Reg::none
-         : v.place == Place::slot ? slots_[v.slot].pinned != Reg::none && number(slots_[v.slot].pinned) >= 16
-                                  : false);
+    const bool in_fp = width >= 4 && !ordered && is_in_vector(value);
     if (fits_imm(value) && !ordered) {
         const Address mem = guest_address(inst.args[0], inst.imm);
         emit_mem(MachineOp::store_imm, width, Reg::none, mem, constant(value)).site = site(inst);
