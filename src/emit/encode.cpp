@@ -165,7 +165,8 @@ void Encoder::State::instruction(const MachineInst& inst) {
         case MachineOp::unbox:
         case MachineOp::read_mxcsr:
         case MachineOp::reset_mxcsr:
-        case MachineOp::clmul: return floating(inst);
+        case MachineOp::clmul:
+        case MachineOp::aes: return floating(inst);
 
         case MachineOp::label: {
             Label& block = blocks[inst.target];

@@ -197,8 +197,30 @@ void Encoder::State::floating(const MachineInst& inst) {
             if (inst.imm != 0) a.psrldq(to, 8);
             return;
         }
+        case MachineOp::aes: return aes(inst);
         default: KILN_UNREACHABLE();
     }
+}
+
+/// A host's round ends with the addition of a key, here 0.
+void Encoder::State::aes(const MachineInst& inst) {
+    const x86::Xmm block = vec(inst.r[0]), no_key = vec(scratch_fp);
+    const auto step = AesStep(inst.imm);
+    move_vector(block, vec(inst.r[1]));
+    a.punpcklqdq(block, vec(inst.r[2]));
+    if (step == AesStep::inverse_mix) {
+        a.aesimc(block, block);
+        return;
+    }
+    a.pxor(no_key, no_key);
+    switch (step) {
+        case AesStep::round: a.aesenc(block, no_key); return;
+        case AesStep::last_round: a.aesenclast(block, no_key); return;
+        case AesStep::inverse_round: a.aesdec(block, no_key); return;
+        case AesStep::inverse_last_round: a.aesdeclast(block, no_key); return;
+        case AesStep::inverse_mix: break;
+    }
+    KILN_UNREACHABLE();
 }
 
 /// The host's minimum and maximum are right for numbers that differ; equal ones differ in sign if they are zeros.

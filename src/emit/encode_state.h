@@ -35,6 +35,7 @@ struct Encoder::State {
     void floating(const MachineInst& inst);
     void vector_binary(const MachineInst& inst, asmjit::InstId single_id, asmjit::InstId double_id);
     void vector_unary(const MachineInst& inst, asmjit::InstId single_id, asmjit::InstId double_id);
+    void aes(const MachineInst& inst);
     void extreme(const MachineInst& inst);
     void compare_floats(const MachineInst& inst);
     void to_integer(const MachineInst& inst);

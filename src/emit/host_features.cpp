@@ -13,6 +13,7 @@ HostFeatures host_features() {
         .fma = CPU_FEATURE_ACTIVE(FMA),
         .sse41 = CPU_FEATURE_ACTIVE(SSE4_1),
         .clmul = CPU_FEATURE_ACTIVE(PCLMULQDQ),
+        .aes = CPU_FEATURE_ACTIVE(AES),
         .avx512 = CPU_FEATURE_ACTIVE(AVX512F),
     };
 }

@@ -12,6 +12,7 @@ struct HostFeatures {
     bool fma = false;     ///< FMA3
     bool sse41 = false;   ///< SSE4.1: ROUNDSD
     bool clmul = false;   ///< PCLMULQDQ
+    bool aes = false;     ///< AES
     bool avx512 = false;  ///< AVX-512F: conversions of unsigned integers
 
     bool operator==(const HostFeatures&) const = default;

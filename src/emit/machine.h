@@ -60,6 +60,9 @@ enum class Condition : u8 {
 };
 constexpr Condition opposite(Condition c) { return Condition(static_cast<u8>(c) ^ 1); }
 
+/// What MachineOp::aes does; the last rounds lack the mixing of columns.
+enum class AesStep : u8 { round, last_round, inverse_round, inverse_last_round, inverse_mix };
+
 /// Guest memory, reached through the base of guest memory, or the engine's own.
 enum class Memory : u8 { engine, guest };
 

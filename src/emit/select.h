@@ -155,6 +155,8 @@ class Selector {
 
     // select_control.cpp
     void call(ValueId id, const Inst& inst);
+    /// Whether the host has instructions for what the helper computes: then they are selected.
+    bool inline_call(ValueId id, const Inst& inst);
     void br(const Inst& inst);
     void br_if(ValueId id, const Inst& inst);
     void set_params(const ir::Edge& edge);

@@ -81,6 +81,7 @@ void Selector::br_if(ValueId id, const Inst& inst) {
 }
 
 void Selector::call(ValueId id, const Inst& inst) {
+    if (inline_call(id, inst)) return;
     const auto args = f_->values(inst.list);
     if (args.size() > 2) return unsupported("a helper of more than two arguments");
     for (std::size_t i = 0; i < args.size(); ++i) {
@@ -96,6 +97,27 @@ void Selector::call(ValueId id, const Inst& inst) {
     const Reg to = result(id);
     emit_mem(MachineOp::load, 8, to, context_word(call_result_disp));
     settle(id, to);
+}
+
+bool Selector::inline_call(ValueId id, const Inst& inst) {
+    if (!features_.aes) return false;
+    AesStep step{};
+    switch (abi::helper::Number(inst.helper)) {
+        case abi::helper::Number::aes64es: step = AesStep::last_round; break;
+        case abi::helper::Number::aes64esm: step = AesStep::round; break;
+        case abi::helper::Number::aes64ds: step = AesStep::inverse_last_round; break;
+        case abi::helper::Number::aes64dsm: step = AesStep::inverse_round; break;
+        case abi::helper::Number::aes64im: step = AesStep::inverse_mix; break;
+        default: return false;
+    }
+    const auto args = f_->values(inst.list);
+    const Reg low = fp(args.front()), high = fp(args.back());
+    const Reg block = out_->new_value(true);
+    emit(MachineOp::aes, 8, block, low, high, static_cast<i64>(step));
+    const Reg to = result(id);
+    emit(MachineOp::from_vector, 8, to, block);
+    finish(id, inst, to);
+    return true;
 }
 
 }  // namespace kiln::emit
