@@ -89,6 +89,8 @@ struct Context {
     i64 budget_filled = 0;
     /// The data a debugger watches (abi/watch.h); looked at by units that were made for it only.
     Watch* watch = nullptr;
+    /// How often compiled units went on by a direct and by an indirect jump; units made to count them only.
+    u64 direct_jumps = 0, indirect_jumps = 0;
 
     /// Guest instructions executed so far.
     u64 instructions() const { return retired + static_cast<u64>(budget_filled - budget); }

@@ -31,6 +31,7 @@ enum class CounterUnit : u8 {
     bytes,
     operations,
     links,
+    jumps,
     faults,
     nanoseconds,
     calls,

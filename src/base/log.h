@@ -1,5 +1,5 @@
-// The log: lines about what the guest does, for people. Items are switched on one by one (-d), the lines go
-// to standard error or to a file (-D).
+// The log: lines about what happens, for people. Items are switched on one by one (--trace, -d), the lines go
+// to standard error or to a file (--trace-file, -D).
 //
 // With an item off, a log statement costs the test of one bit:
 //     if (log_on(LogItem::unimp)) log_line({"unknown system call ", Decimal(number)});

@@ -336,7 +336,7 @@ std::vector<std::string> Options::nested_words() const {
         if (!given[i] || !table[i].passed_on) continue;
         std::string value = text_of(*this, id);
         // The log goes on where this process has left it.
-        if (id == OptionId::log_file && !value.starts_with('+')) value.insert(0, "+");
+        if (id == OptionId::trace_file && !value.starts_with('+')) value.insert(0, "+");
         words.push_back("--" + std::string(table[i].name) + "=" + value);
     }
     return words;

@@ -83,6 +83,8 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.engine.hot_after = static_cast<u32>(options.hot_after);
     request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
     request.engine.cache_bytes = options.cache_bytes;
+    request.engine.cache_units = options.cache_units;
+    request.engine.count_jumps = options.stats != StatsFormat::off;
     request.guest_base = options.guest_base;
     request.stack_bytes = options.stack_size.value_or(0);
     request.limits = options.limits;
@@ -124,9 +126,9 @@ int run(const Personality& who, Words words) {
     if (options.list_values) return print(values_help(*options.list_values));
     words = words.subspan(*used);
     if (words.empty()) return complain(who, "no program to run; --help explains", usage_status(who));
-    LogItems items = options.log;
+    LogItems items = options.trace;
     if (options.strace) items.add(LogItem::strace);
-    if (auto opened = log_open(items, options.log_file); !opened)
+    if (auto opened = log_open(items, options.trace_file); !opened)
         return complain(who, opened.error().message, 1);
 
     user::RunRequest request = request_for(who, options, words);

@@ -11,8 +11,10 @@
 #include <iterator>
 #include <vector>
 
+#include "base/durations.h"
 #include "base/log.h"
 #include "run/exit_counts.h"
+#include "run/tier_decisions.h"
 
 namespace kiln::debug {
 
@@ -52,6 +54,10 @@ std::string memory_size(u64 bytes) {
     return bytes < 10u << 20 ? fmt::format("{} KiB", bytes >> 10) : fmt::format("{} MiB", bytes >> 20);
 }
 
+std::string microseconds(u64 ns) {
+    return fmt::format("{:.{}f} us", static_cast<double>(ns) * 1e-3, ns < 10000 ? 1 : 0);
+}
+
 std::string quantity(Counter counter) {
     if (info(counter).unit == CounterUnit::nanoseconds)
         return fmt::format("{:.3f} ms", static_cast<double>(value(counter)) * 1e-6);
@@ -73,6 +79,33 @@ std::vector<NamedCount> exit_rows() {
         rows.push_back({abi::name(static_cast<abi::ExitReason>(i)),
                         run::exit_counts[i].load(std::memory_order_relaxed)});
     return rows;
+}
+
+std::vector<NamedCount> decision_rows() {
+    std::vector<NamedCount> rows;
+    for (size_t i = 0; i < run::tier_reason_count; i++)
+        rows.push_back({run::info(static_cast<run::TierReason>(i)).name,
+                        run::tier_decisions[i].load(std::memory_order_relaxed)});
+    return rows;
+}
+
+/// A level of the search for the next unit: how often it was asked, and how often in vain.
+struct CacheLevel {
+    std::string_view name;
+    Counter asked, missed;
+    std::string_view sentence;
+};
+constexpr CacheLevel cache_levels[] = {
+    {"link_hit_rate", Counter::direct_jumps, Counter::link_misses, "of direct jumps were linked"},
+    {"jump_cache_hit_rate", Counter::indirect_jumps, Counter::jump_cache_misses,
+     "of indirect jumps were in the jump cache"},
+    {"unit_map_hit_rate", Counter::unit_lookups, Counter::unit_misses,
+     "of searches of the unit map found a unit"},
+};
+/// From 0 to 1.
+double hit_rate(const CacheLevel& level) {
+    const u64 asked = value(level.asked), missed = value(level.missed);
+    return asked > missed ? static_cast<double>(asked - missed) / static_cast<double>(asked) : 0;
 }
 
 /// What is not zero, the most frequent first, by name where equally frequent.
@@ -116,6 +149,21 @@ std::string text_report(const StatsInput& input, const Account& account) {
             line(quantity(counter), info(counter).sentence);
         }
     }
+    heading("where the next unit was found");
+    for (const CacheLevel& level : cache_levels)
+        if (value(level.asked) != 0) line(fmt::format("{:.3f} %", 100 * hit_rate(level)), level.sentence);
+    bool headed = false;
+    for (size_t i = 0; i < duration_count; i++) {
+        const auto duration = static_cast<Duration>(i);
+        const DurationSummary s = summary(duration);
+        if (s.count == 0) continue;
+        if (!headed) heading("how long it took: median, 99 of 100 at most, longest");
+        headed = true;
+        line(fmt::format("{}, {}, {}", microseconds(s.median_ns), microseconds(s.p99_ns),
+                         microseconds(s.longest_ns)),
+             fmt::format("{}, of {}", info(duration).sentence, grouped(s.count)));
+    }
+    section("decisions about units, by reason", ranked(decision_rows()));
     section("exits from units, by reason", ranked(exit_rows()));
     section("system calls, by name", ranked(input.syscalls));
     return out;
@@ -158,6 +206,18 @@ std::string json_report(const StatsInput& input, const Account& account) {
                            row.count);
         member(key, "{" + members + "}");
     };
+    for (const CacheLevel& level : cache_levels) member(level.name, hit_rate(level));
+    for (size_t i = 0; i < duration_count; i++) {
+        const auto duration = static_cast<Duration>(i);
+        const DurationSummary s = summary(duration);
+        const NamedCount rows[] = {{"count", s.count},
+                                   {"total_ns", s.total_ns},
+                                   {"median_ns", s.median_ns},
+                                   {"p99_ns", s.p99_ns},
+                                   {"longest_ns", s.longest_ns}};
+        object(info(duration).name, rows);
+    }
+    object("decisions_by_reason", decision_rows());
     object("exits_by_reason", exit_rows());
     object("syscalls_by_name", ranked(input.syscalls));
     return out + "\n}\n";

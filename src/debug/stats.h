@@ -25,7 +25,9 @@ struct StatsInput {
 /// people and leaves out what is zero.
 ///   program, pid, wall_seconds, user_seconds, system_seconds, peak_memory_bytes,
 ///   guest_mips: millions of guest instructions per second of user time
-///   exits_by_reason, syscalls_by_name: an object each, from name to count
+///   link_hit_rate, jump_cache_hit_rate, unit_map_hit_rate: from 0 to 1
+///   the names of base/durations.def: an object each with count, total_ns, median_ns, p99_ns, longest_ns
+///   decisions_by_reason, exits_by_reason, syscalls_by_name: an object each, from name to count
 std::string stats_report(StatsFormat format, const StatsInput& input);
 
 /// Writes the report to `file` (empty: standard error; "%d" is the process id). Does nothing for

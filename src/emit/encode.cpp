@@ -11,7 +11,8 @@ static_assert(sizeof(abi::JumpCacheEntry) == 16, "the index is the address's bit
 
 }  // namespace
 
-Encoder::Encoder(const HostFeatures& features, bool flat) : state_(std::make_unique<State>(features, flat)) {}
+Encoder::Encoder(const HostFeatures& features, const EmitOptions& options)
+    : state_(std::make_unique<State>(features, options)) {}
 Encoder::~Encoder() = default;
 
 Result<void> Encoder::encode(const MachineFunction& f, abi::UnitCode& out) {
@@ -71,7 +72,7 @@ x86::Mem Encoder::State::address(const MachineInst& inst, u8 bytes) {
         mem = x86::ptr(0, gpq(m.index), m.scale, bytes), mem.setOffset(m.disp);
     else
         mem = x86::ptr(gpq(m.base), gpq(m.index), m.scale, m.disp, bytes);
-    if (m.memory == Memory::guest && !flat) mem.setSegment(x86::gs);
+    if (m.memory == Memory::guest && !options.flat) mem.setSegment(x86::gs);
     return mem;
 }
 
@@ -281,7 +282,11 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
     const Label poll = a.newLabel();
     if (exit.retired == 0) a.test(x86::r14, x86::r14);
     a.js(poll);
-    if (exit.kind == Exit::Kind::indirect) {
+    const bool indirect = exit.kind == Exit::Kind::indirect;
+    if (options.count_jumps)
+        a.inc(context(
+            indirect ? offsetof(abi::Context, indirect_jumps) : offsetof(abi::Context, direct_jumps), 8));
+    if (indirect) {
         const x86::Gp to = gpq(target), entry = gpq(scratch);
         const Label miss = a.newLabel();
         a.mov(entry.r32(), to.r32());

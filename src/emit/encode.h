@@ -12,10 +12,16 @@
 
 namespace kiln::emit {
 
+/// What shapes units besides the function and the host.
+struct EmitOptions {
+    bool flat = true;          ///< guest memory begins at host address 0
+    bool count_jumps = false;  ///< Context::direct_jumps and indirect_jumps are kept
+};
+
 /// Encodes functions; keeps its working memory between them. One thread at a time.
 class Encoder {
   public:
-    Encoder(const HostFeatures& features, bool flat);
+    Encoder(const HostFeatures& features, const EmitOptions& options);
     ~Encoder();
     Encoder(const Encoder&) = delete;
     Encoder& operator=(const Encoder&) = delete;

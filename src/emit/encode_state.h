@@ -24,7 +24,7 @@ inline CondCode code_of(Condition c) {
 }
 
 struct Encoder::State {
-    State(const HostFeatures& f, bool is_flat) : features(f), flat(is_flat) {}
+    State(const HostFeatures& f, const EmitOptions& o) : features(f), options(o) {}
 
     void encode(const MachineFunction& f, abi::UnitCode& out);
     void instruction(const MachineInst& inst);
@@ -67,7 +67,7 @@ struct Encoder::State {
     }
 
     const HostFeatures features;
-    const bool flat;
+    const EmitOptions options;
     asmjit::CodeHolder code;
     x86::Assembler a;
     const MachineFunction* f = nullptr;

@@ -10,9 +10,8 @@ namespace kiln::emit {
 /// Makes units; keeps its working memory between them. One thread at a time.
 class Translator {
   public:
-    /// `flat`: whether guest memory begins at host address 0.
-    Translator(const HostFeatures& features, bool flat)
-        : selector_(features, flat), encoder_(features, flat) {}
+    Translator(const HostFeatures& features, const EmitOptions& options)
+        : selector_(features, options.flat), encoder_(features, options) {}
 
     /// Makes the unit of `f`, which must be well formed (ir/verify.h), or says why this tier has no code for it.
     Result<void> translate(const ir::Function& f, abi::UnitCode& unit) {

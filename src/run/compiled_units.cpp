@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "abi/guest_access.h"
@@ -72,7 +73,7 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode
     const auto offset = memory_->allocate(static_cast<u32>(code.bytes.size()), unit.get());
     if (!offset) {
         static_cast<void>(unit.release());
-        return fail("no room for more translated code");
+        return fail("no room for more translated code", ENOMEM);
     }
     unit->offset_ = *offset;
     unit->code_bytes_ = static_cast<u32>(code.bytes.size());

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <span>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/counters.h"
+#include "base/durations.h"
 #include "base/log.h"
 #include "run/watch.h"
 
@@ -24,6 +26,14 @@ constexpr i64 budget = i64{1} << 40;
 std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::unique_ptr<CachedUnit>>& retired) {
     constexpr std::size_t most = 8;
     return std::span(retired).last(std::min(retired.size(), most));
+}
+
+/// For --trace=tier, of a unit that was made: why no better tier has it, the unit before it, its instructions.
+std::string detail_of(std::string_view why_not, const CachedUnit* before, u32 instructions) {
+    std::string text;
+    if (!why_not.empty()) (text += why_not) += ", ";
+    if (before != nullptr) ((text += "entered ") += std::string_view(Decimal(before->entries))) += " times, ";
+    return (text += std::string_view(Decimal(instructions))) += " instructions";
 }
 
 }  // namespace
@@ -79,7 +89,11 @@ void Engine::Thread::settle() {
     count(Counter::unit_lookups, lookups_);
     count(Counter::unit_misses, lookups_ - hits_);
     count(Counter::unit_hits, hits_);
-    lookups_ = hits_ = 0;
+    count(Counter::direct_jumps, std::exchange(context_.direct_jumps, 0));
+    count(Counter::indirect_jumps, std::exchange(context_.indirect_jumps, 0));
+    count(Counter::link_misses, link_misses_);
+    count(Counter::jump_cache_misses, jump_cache_misses_);
+    lookups_ = hits_ = link_misses_ = jump_cache_misses_ = 0;
     for (std::size_t i = 0; i < exit_reason_count; ++i)
         count_exits(abi::ExitReason(i), std::exchange(exits_[i], 0));
 }
@@ -90,7 +104,7 @@ std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
     context.memory = space_.host(GuestAddr(0));
     tiers_.hot->prepare_thread(context);
     // What a copied context had executed was another thread's doing.
-    context.retired = 0;
+    context.retired = context.direct_jumps = context.indirect_jumps = 0;
     context.budget = context.budget_filled = 0;
     context.watch = nullptr;
     const std::lock_guard lock(mutex_);
@@ -163,7 +177,10 @@ abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
     abi::Context& context = thread.context_;
     if (unit.tier == tiers_.hot) {
         context.jump_cache = thread.jump_cache_.get();
-        return unit.tier->run(unit.code->entry(), context);
+        const abi::ExitReason reason = unit.tier->run(unit.code->entry(), context);
+        if (reason == abi::ExitReason::lookup)
+            ++(context.link_site != nullptr ? thread.link_misses_ : thread.jump_cache_misses_);
+        return reason;
     }
     // Links and jump caches lead to units of the hot tier, which those of another cannot enter.
     context.jump_cache = empty_jump_cache_.get();
@@ -196,9 +213,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
     while (wanted()) {
         const bool warm = unit != nullptr || options_.warm_after == 0;
         const u64 invalidation = invalidation_;
-        Making how = making(thread, warm);
-        how.compiles =
-            warm && thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
+        Making how = making(thread, pc, warm);
         thread.parked_ = true;  // others need not wait for this thread to free units meanwhile
         lock.unlock();
         std::unique_ptr<CachedUnit> made = make(thread, pc, how);
@@ -211,10 +226,13 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         unit = units_.find(pc);
         // Another thread may have been faster, or the code may have changed meanwhile: then see once more.
         if (invalidation != invalidation_ || !wanted() || (unit != nullptr && !warm)) continue;
+        const std::string why =
+            log_on(LogItem::tier) ? detail_of(how.why_not, unit, thread.lifted_.instructions) : std::string();
         if (unit != nullptr) retire(*unit);
         unit = insert(thread, std::move(made));
+        note_decision(how.reason, pc, why);
         if (code_pages_.watch(*unit) && CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {
-            retire(*unit);
+            retire(std::vector{unit});
             unit = nullptr;
         }
     }
@@ -258,19 +276,28 @@ bool Engine::allow_writes(GuestAddr begin, u64 bytes) {
     return any;
 }
 
-Engine::Making Engine::making(Thread& thread, bool warm) const {
+Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     Making how{.lift = options_.lift, .warm = warm, .invalidation = invalidation_};
     how.lift.extend &= warm;
     thread.stops_ = stops_;
     how.lift.stops = thread.stops_.get();
     thread.watching_ = watching_;
     if (watching_) how.lift.max_instructions = 1;
+    if (!warm) return how;
+    how.compiles = thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
+    if (how.compiles)
+        how.reason = options_.warm_after == 0 ? TierReason::forced : TierReason::entered_often;
+    else if (thread.hot_translator_ == nullptr)
+        how.reason = TierReason::warmed;
+    else
+        how.reason = watching_ ? TierReason::watched : TierReason::does_not_apply;
     return how;
 }
 
-std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, const Making& how) {
+std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     abi::Lifted& lifted = thread.lifted_;
     thread.code_.clear(how.invalidation);
+    const u64 begin_ns = times_are_counted ? CountedTime::now() : 0;
     auto unit = std::make_unique<CachedUnit>();
     // Templates know nothing of a debugger's wishes.
     const bool debugged = thread.watching_ || how.lift.stops != nullptr;
@@ -282,7 +309,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, const Making& h
     }
     if (unit->code == nullptr) {
         if (!lift(thread, pc, how.lift)) return nullptr;
-        if (how.compiles) compile(thread, pc, *unit);
+        if (how.compiles) compile(thread, *unit, how);
         if (unit->code == nullptr) interpret(thread, pc, *unit);
     }
     count(Counter::units_made);
@@ -292,6 +319,13 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, const Making& h
     unit->ranges = std::move(lifted.ranges);
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     count(Counter::code_bytes, unit->code->bytes());
+    if (unit->tier != tiers_.base) {
+        count(Counter::compiled_instructions, lifted.instructions);
+        count(Counter::compiled_bytes, unit->code->bytes());
+    }
+    if (times_are_counted)
+        record(unit->tier == tiers_.base ? Duration::unit_interpreted : Duration::unit_compiled,
+               CountedTime::now() - begin_ns);
     return unit;
 }
 
@@ -315,7 +349,7 @@ bool Engine::lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) 
     return true;
 }
 
-void Engine::compile(Thread& thread, u64 pc, CachedUnit& unit) {
+void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
     const CountedTime time(Counter::compile_ns);
     auto code = thread.hot_translator_->translate(thread.function_);
     if (code) {
@@ -324,9 +358,8 @@ void Engine::compile(Thread& thread, u64 pc, CachedUnit& unit) {
         unit.tier = tiers_.hot;
         return;
     }
-    count(Counter::units_not_compiled);
-    if (log_on(LogItem::tier))
-        log_line({"the unit at ", Hex(pc), " is interpreted: no code for ", code.error().message});
+    how.reason = code.error().code == ENOMEM ? TierReason::no_room : TierReason::no_code;
+    how.why_not = std::move(code.error().message);
 }
 
 void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {
@@ -343,9 +376,9 @@ void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {
 
 void Engine::tier_down(u64 pc) {
     const std::lock_guard lock(mutex_);
-    count(Counter::tier_downs);
     CachedUnit* const unit = units_.find(pc);
     if (unit == nullptr || unit->tier != tiers_.hot) return;
+    note_decision(TierReason::tier_down, pc);
     never_compiled_.insert(pc);
     retire(*unit);
 }
@@ -384,7 +417,7 @@ abi::ExitReason Engine::step(Thread& thread) {
     Making one;
     {
         const std::lock_guard lock(mutex_);
-        one = making(thread, false);
+        one = making(thread, pc_of(context), false);
     }
     one.lift.max_instructions = 1;
     // Nobody else knows the unit, so the thread counts as parked while it is in it.
@@ -407,7 +440,7 @@ abi::ExitReason Engine::step(Thread& thread) {
 // ---- The tables; all with the lock held ----
 
 CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
-    if (bytes_ > options_.cache_bytes) flush();
+    if (bytes_ > options_.cache_bytes || units_.size() > options_.cache_units) flush();
     CachedUnit& unit = *made;
     bytes_ += unit.bytes();
     units_.insert(std::move(made));
@@ -428,7 +461,10 @@ void Engine::retire(CachedUnit& unit) {
 }
 
 void Engine::retire(const std::vector<CachedUnit*>& units) {
-    for (CachedUnit* unit : units) retire(*unit);
+    for (CachedUnit* unit : units) {
+        note_decision(TierReason::changed, unit->pc);
+        retire(*unit);
+    }
     count(Counter::invalidations, units.size());
 }
 
@@ -458,7 +494,10 @@ void Engine::flush() {
         unit->code->forward(nullptr);
         old_.emplace_back(ended, std::move(unit));
     };
-    units_.take_all(bury);
+    units_.take_all([&](std::unique_ptr<CachedUnit> unit) {
+        note_decision(TierReason::flushed, unit->pc);
+        bury(std::move(unit));
+    });
     for (auto& [pc, list] : retired_)
         for (auto& unit : list) bury(std::move(unit));
     retired_.clear();

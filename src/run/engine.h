@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -24,6 +25,7 @@
 #include "run/code_snapshot.h"
 #include "run/exit_counts.h"
 #include "run/tier.h"
+#include "run/tier_decisions.h"
 #include "run/unit_map.h"
 
 namespace kiln::run {
@@ -40,8 +42,12 @@ struct EngineOptions {
     u32 warm_after = 8;
     /// The same where units are compiled then (EngineKind::hybrid).
     u32 hot_after = 64;
+    /// Whether units are made to count their jumps, for statistics.
+    bool count_jumps = false;
     /// Units are flushed when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
+    /// And when there are more of them than this.
+    std::size_t cache_units = std::size_t{1} << 22;
 };
 
 /// What makes code: `base`, which can do everything, for code that runs a few times, and for what `hot` cannot; the same
@@ -118,6 +124,8 @@ class Engine {
         bool warm = false;
         bool compiles = false;  ///< by the hot tier, if that can
         u64 invalidation = 0;   ///< what invalidation_ was
+        TierReason reason = TierReason::first_entry;
+        std::string why_not;  ///< of the hot tier, when it could not
     };
 
     /// Finds or makes the unit at `pc` and links Context::link_site to it. Null, with the reason, when it cannot be
@@ -135,12 +143,12 @@ class Engine {
     bool written(Thread& thread, GuestAddr address);
 
     /// With the lock held.
-    Making making(Thread& thread, bool warm) const;
-    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, const Making& how);
+    Making making(Thread& thread, u64 pc, bool warm) const;
+    std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, Making& how);
     /// Makes the thread's function of the code at `pc`; false when that cannot be fetched.
     bool lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options);
     /// Gives the unit of the thread's function code of the hot tier, if that has any for it; of the base tier.
-    void compile(Thread& thread, u64 pc, CachedUnit& unit);
+    void compile(Thread& thread, CachedUnit& unit, Making& how);
     void interpret(Thread& thread, u64 pc, CachedUnit& unit);
 
     bool stops_at(GuestAddr pc) const {
@@ -205,7 +213,7 @@ class Engine::Thread {
     bool watching_ = false;
     // Tallies, since settle() last handed them over; instructions: until then.
     u64 settled_instructions_ = 0;
-    u64 lookups_ = 0, hits_ = 0;
+    u64 lookups_ = 0, hits_ = 0, link_misses_ = 0, jump_cache_misses_ = 0;
     u64 exits_[exit_reason_count] = {};
     // Its latest write to watched code.
     GuestAddr written_page_;

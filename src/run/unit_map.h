@@ -45,6 +45,8 @@ class UnitMap {
         used_ = 0;
     }
 
+    std::size_t size() const { return used_; }
+
   private:
     // No instruction is at an odd address.
     static constexpr u64 no_pc = ~u64{0};

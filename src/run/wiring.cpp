@@ -80,7 +80,8 @@ class Tier1Code final : public TierCode {
 
 class Tier1Translator final : public Translator {
   public:
-    Tier1Translator(CompiledUnits& units, bool flat) : units_(units), emitter_(emit::host_features(), flat) {}
+    Tier1Translator(CompiledUnits& units, const emit::EmitOptions& options)
+        : units_(units), emitter_(emit::host_features(), options) {}
     Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
         if (auto made = emitter_.translate(f, code_); !made) return tl::unexpected(made.error());
         auto unit = units_.install(code_);
@@ -100,9 +101,10 @@ class Tier1Translator final : public Translator {
 
 class Tier1 final : public Tier {
   public:
-    Tier1(std::unique_ptr<CompiledUnits> units, bool flat) : units_(std::move(units)), flat_(flat) {}
+    Tier1(std::unique_ptr<CompiledUnits> units, const emit::EmitOptions& options)
+        : units_(std::move(units)), options_(options) {}
     std::unique_ptr<Translator> new_translator(const abi::Frontend&) const override {
-        return std::make_unique<Tier1Translator>(*units_, flat_);
+        return std::make_unique<Tier1Translator>(*units_, options_);
     }
     abi::ExitReason run(const void* entry, abi::Context& context) const override {
         return units_->run(entry, context);
@@ -118,7 +120,7 @@ class Tier1 final : public Tier {
 
   private:
     std::unique_ptr<CompiledUnits> units_;
-    bool flat_;
+    emit::EmitOptions options_;
 };
 
 void optimize_nothing(ir::Function&) {}
@@ -138,11 +140,12 @@ std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::Addre
     const ir::StateLayout& layout = *frontend.env().layout;
     const abi::StubCode stubs = emit::make_stubs(layout);
     const auto pinned = emit::pinned_registers(layout);
+    const emit::EmitOptions emitting{.flat = space.base() == 0, .count_jumps = options.count_jumps};
     // Under a limit on address space a smaller cache is better than none.
     constexpr u64 least = u64{4} << 20;
     for (u64 bytes = code_memory_bytes(options.cache_bytes);; bytes = bytes / 2 & ~u64{4095}) {
         auto units = CompiledUnits::create(stubs, pinned, layout[layout.pc].offset, bytes);
-        if (units) return std::make_unique<Tier1>(std::move(*units), space.base() == 0);
+        if (units) return std::make_unique<Tier1>(std::move(*units), emitting);
         if (bytes > least) continue;
         std::fprintf(stderr, "kiln: %s: interpreting\n", units.error().message.c_str());
         return nullptr;

@@ -62,8 +62,8 @@ TEST(Options, QemuSpellingsMeanTheSame) {
     EXPECT_THAT(options.unset_env, ElementsAre("D", "E"));
     EXPECT_EQ(options.argv0, "me");
     EXPECT_TRUE(options.strace);
-    EXPECT_TRUE(options.log.has(LogItem::unimp));
-    EXPECT_EQ(options.log_file, "/tmp/log");
+    EXPECT_TRUE(options.trace.has(LogItem::unimp));
+    EXPECT_EQ(options.trace_file, "/tmp/log");
     EXPECT_EQ(options.stack_size, 16u << 20);
     EXPECT_EQ(options.guest_base, 0x10000u);
     EXPECT_EQ(options.cpu, Cpu::rv64);
@@ -155,8 +155,8 @@ TEST(Options, HelpAsAValueListsTheValues) {
     ASSERT_TRUE(read(options, {"-cpu", "help"}));
     EXPECT_EQ(options.list_values, OptionId::cpu);
     ASSERT_TRUE(read(options, {"-d", "?"}));
-    EXPECT_EQ(options.list_values, OptionId::log);
-    EXPECT_EQ(option_values(OptionId::log).size(), log_items().size());
+    EXPECT_EQ(options.list_values, OptionId::trace);
+    EXPECT_EQ(option_values(OptionId::trace).size(), log_items().size());
     ASSERT_TRUE(read(options, {"-L", "help"}));
     EXPECT_THAT(*options.sysroot, testing::EndsWith("/help"));
 }
@@ -167,7 +167,7 @@ TEST(Options, PathsBecomeAbsolute) {
     Options options;
     ASSERT_TRUE(read(options, {"-L", "tree", "-D", "+log", "--stats-file=stats"}));
     EXPECT_EQ(options.sysroot, std::string(here) + "/tree");
-    EXPECT_EQ(options.log_file, "+" + std::string(here) + "/log");
+    EXPECT_EQ(options.trace_file, "+" + std::string(here) + "/log");
     EXPECT_EQ(options.stats_file, std::string(here) + "/stats");
     ASSERT_TRUE(read(options, {"-L", ""}));
     EXPECT_EQ(options.sysroot, "");
@@ -179,7 +179,7 @@ TEST(Options, NestedGuestsAreGivenWhatWasSet) {
                                "0x40000000", "--strace", "-d", "unimp", "-D", "/log", "--stats=json"}));
     const std::vector<std::string> words = options.nested_words();
     EXPECT_THAT(words, ElementsAre("--sysroot=/tree", "--stack-size=512k", "--guest-base=0x40000000",
-                                   "--engine=interp", "--strace=yes", "--log=unimp", "--log-file=+/log",
+                                   "--engine=interp", "--strace=yes", "--trace=unimp", "--trace-file=+/log",
                                    "--stats=json"));
     Options again;
     std::vector<const char*> pointers;

@@ -66,7 +66,7 @@ class Unimplemented(unittest.TestCase):
         self.assertEqual(run("unknown", 1000), (0, "all is well\n", ""))
 
     def test_is_said_once_for_each_number(self):
-        status, _, said = run("unknown", 1000, options=["--log=unimp"])
+        status, _, said = run("unknown", 1000, options=["--trace=unimp"])
         self.assertEqual(status, 0)
         self.assertEqual(said.count("unimplemented system call 1000 "), 1)
         self.assertEqual(said.count("(userfaultfd)"), 1)

@@ -1,0 +1,44 @@
+// A program whose parts are known: what Kiln says of its units can be checked. Each function is a habit of its own,
+// and as hot as the first word says.
+#include <fenv.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+__attribute__((noinline)) unsigned long hot_loop(unsigned long n) {
+    unsigned long sum = 0;
+    for (unsigned long i = 0; i < n; i++) {
+        sum += i * i ^ sum >> 3;
+        __asm__ volatile("" : "+r"(sum));
+    }
+    return sum;
+}
+
+__attribute__((noinline)) unsigned recursive(unsigned n) {
+    __asm__ volatile("");
+    return n < 2 ? n : recursive(n - 1) + recursive(n - 2);
+}
+
+static unsigned long one(unsigned long x) { return x + 1; }
+static unsigned long two(unsigned long x) { return x * 3; }
+unsigned long (*volatile calls[2])(unsigned long) = {one, two};
+
+__attribute__((noinline)) unsigned long indirect(unsigned long n) {
+    unsigned long x = 0;
+    for (unsigned long i = 0; i < n; i++) x = calls[i & 1](x);
+    return x;
+}
+
+__attribute__((noinline)) double rounding(unsigned long n) {
+    volatile double sum = 0;
+    for (unsigned long i = 0; i < n; i++) sum += 1.0 / 3;
+    return sum;
+}
+
+int main(int argc, char** argv) {
+    const unsigned long n = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
+    printf("%lu %u %lu\n", hot_loop(100 * n), recursive(15), indirect(n));
+    const double nearest = rounding(n);
+    fesetround(FE_UPWARD);
+    printf("%d\n", rounding(n) > nearest);
+    return 0;
+}
