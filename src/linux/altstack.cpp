@@ -34,6 +34,8 @@ AltStack altstack_now(const Thread& thread) {
 i64 change_altstack(Thread& thread, const AltStack& wanted) {
     if (is_on(thread.altstack, stack_pointer(thread))) return -EPERM;
     const i32 mode = wanted.flags & ~ss_autodisarm;
+    const AltStack& now = thread.altstack;
+    if (wanted.sp == now.sp && wanted.size == now.size && wanted.flags == now.flags) return 0;
     if (mode != 0 && mode != ss_onstack && mode != ss_disable) return -EINVAL;
     if (mode != ss_disable && wanted.size < smallest_altstack) return -ENOMEM;
     thread.altstack = wanted;

@@ -280,17 +280,9 @@ i64 calls::clone(Thread& thread, const Call& call) {
 }
 
 i64 calls::clone3(Thread& thread, const Call& call) {
-    clone_args args{};
+    clone_args args;
     constexpr u64 first_version = 64;
-    if (call[1] < first_version) return -EINVAL;
-    if (call[1] > mem::page_bytes) return -E2BIG;
-    if (!thread.process.memory.read(call.address(0), &args, std::min(call[1], u64{sizeof args})))
-        return -EFAULT;
-    for (u64 at = sizeof args; at < call[1]; ++at) {
-        u8 unknown;
-        if (!load(thread, call[0] + at, unknown)) return -EFAULT;
-        if (unknown != 0) return -E2BIG;
-    }
+    if (i64 error = load_extensible(thread, call[0], call[1], first_version, args); error < 0) return error;
     if ((args.stack == 0) != (args.stack_size == 0) || args.exit_signal > CSIGNAL) return -EINVAL;
     if (args.set_tid_size != 0 || args.cgroup != 0 || args.flags & (CSIGNAL | CLONE_DETACHED)) return -EINVAL;
     Request request;

@@ -224,9 +224,9 @@ i64 calls::execveat(Thread& thread, const Call& call) {
     if (!path) return -EFAULT;
     if (path->size() >= PATH_MAX) return -ENAMETOOLONG;
     int flags = call.word(4), directory = call.word(0);
+    if (path->empty() && !(flags & AT_EMPTY_PATH)) return -ENOENT;
     if (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) return -EINVAL;
     if (path->empty()) {
-        if (!(flags & AT_EMPTY_PATH)) return -ENOENT;
         path = path_of_descriptor(directory);
     } else if ((*path)[0] != '/' && directory != AT_FDCWD) {
         path = path_of_descriptor(directory) + "/" + *path;

@@ -20,16 +20,8 @@ i64 calls::openat(Thread& thread, const Call& call) {
 }
 
 i64 calls::openat2(Thread& thread, const Call& call) {
-    open_how how{};
-    if (call[3] < sizeof how) return -EINVAL;
-    // A longer structure of a newer kernel is fine as long as what is unknown is zero.
-    for (u64 at = sizeof how; at < call[3]; ++at) {
-        u8 unknown;
-        if (at >= mem::page_bytes) return -E2BIG;
-        if (!load(thread, call[2] + at, unknown)) return -EFAULT;
-        if (unknown != 0) return -E2BIG;
-    }
-    if (!load(thread, call[2], how)) return -EFAULT;
+    open_how how;
+    if (i64 error = load_extensible(thread, call[2], call[3], sizeof how, how); error < 0) return error;
     how.flags = (how.flags & ~u64{0xffffffff}) |
                 static_cast<u32>(thread.process.arch.open_flags_to_host(static_cast<int>(how.flags)));
     PathArg path(thread, call[1], how.flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow);
@@ -107,9 +99,7 @@ struct AttributeArgs {
 
 i64 attribute_call(Thread& thread, const Call& call, long number) {
     AttributeArgs args;
-    if (call[5] < sizeof args) return -EINVAL;
-    if (call[5] > sizeof args) return -E2BIG;
-    if (!load(thread, call[4], args)) return -EFAULT;
+    if (i64 error = load_extensible(thread, call[4], call[5], sizeof args, args); error < 0) return error;
     args.value = reinterpret_cast<u64>(host_pointer(thread, args.value, args.size));
     PathArg path(thread, call[1], call[2] & AT_SYMLINK_NOFOLLOW ? LastLink::keep : LastLink::follow);
     return host_syscall(number, static_cast<u64>(call.word(0)), reinterpret_cast<u64>(path.host()), call[2],

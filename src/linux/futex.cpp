@@ -3,7 +3,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 
-#include <vector>
+#include <span>
 
 #include "linux/guest_memory.h"
 #include "linux/host_numbers.h"
@@ -14,14 +14,13 @@ namespace {
 
 using Waiter = struct ::futex_waitv;
 
-/// futex_waitv(2)'s list with host addresses: 0, or minus an errno.
-i64 load_waiters(const Thread& thread, const Call& call, std::vector<Waiter>& waiters) {
-    const u32 count = static_cast<u32>(call[1]);
-    if (count == 0 || count > FUTEX_WAITV_MAX || call[0] == 0) return -EINVAL;
-    waiters.resize(count);
-    if (!thread.process.memory.read(call.address(0), waiters.data(), count * sizeof(Waiter))) return -EFAULT;
+/// A list of waiters with host addresses in `waiters`, for the kernel; what it refuses, if the guest's is none.
+Waiter* load_waiters(const Thread& thread, u64 guest, std::span<Waiter> waiters) {
+    if (guest == 0) return nullptr;
+    if (!thread.process.memory.read(GuestAddr(guest), waiters.data(), waiters.size_bytes()))
+        return refused_pointer<Waiter>();
     for (Waiter& waiter : waiters) waiter.uaddr = reinterpret_cast<u64>(host_pointer(thread, waiter.uaddr));
-    return 0;
+    return waiters.data();
 }
 
 }  // namespace
@@ -47,10 +46,12 @@ i64 calls::set_tid_address(Thread& thread, const Call& call) {
 }
 
 i64 calls::futex_waitv(Thread& thread, const Call& call) {
-    std::vector<Waiter> waiters;
-    if (i64 error = load_waiters(thread, call, waiters); error < 0) return error;
-    return waiting_syscall(thread, SYS_futex_waitv, waiters.data(), waiters.size(), call[2],
-                           host_pointer(thread, call[3]), call[4]);
+    Waiter room[FUTEX_WAITV_MAX];
+    const u32 count = static_cast<u32>(call[1]);
+    Waiter* waiters =
+        load_waiters(thread, call[0], std::span(room).first(std::min<u32>(count, FUTEX_WAITV_MAX)));
+    return waiting_syscall(thread, SYS_futex_waitv, waiters, count, call[2], host_pointer(thread, call[3]),
+                           call[4]);
 }
 
 i64 calls::futex_wake(Thread& thread, const Call& call) {
@@ -64,11 +65,9 @@ i64 calls::futex_wait(Thread& thread, const Call& call) {
 }
 
 i64 calls::futex_requeue(Thread& thread, const Call& call) {
-    Waiter pair[2];
-    if (call[0] == 0) return -EINVAL;
-    if (!load(thread, call[0], pair)) return -EFAULT;
-    for (Waiter& one : pair) one.uaddr = reinterpret_cast<u64>(host_pointer(thread, one.uaddr));
-    return host_syscall(SYS_futex_requeue, reinterpret_cast<u64>(pair), call[1], call[2], call[3]);
+    Waiter room[2];
+    return host_syscall(SYS_futex_requeue, reinterpret_cast<u64>(load_waiters(thread, call[0], room)),
+                        call[1], call[2], call[3]);
 }
 
 i64 calls::membarrier(Thread& thread, const Call& call) {

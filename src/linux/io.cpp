@@ -9,26 +9,25 @@
 
 namespace kiln::user {
 
-i64 load_buffers(const Thread& thread, u64 guest, u64 count, std::vector<iovec>& buffers) {
-    if (count > IOV_MAX) return -EINVAL;
-    buffers.resize(count);
-    if (!thread.process.memory.read(GuestAddr(guest), buffers.data(), count * sizeof(iovec))) return -EFAULT;
-    for (iovec& buffer : buffers) {
-        if (static_cast<i64>(buffer.iov_len) < 0) return -EINVAL;
-        u64 address = reinterpret_cast<u64>(buffer.iov_base);
+Buffers::Buffers(const Thread& thread, u64 guest, u64 count) : list_(refused_pointer<iovec>()) {
+    // The kernel takes an unsigned int of it, too.
+    const u32 known = static_cast<u32>(count);
+    if (known > IOV_MAX) return;
+    buffers_.resize(known);
+    if (!thread.process.memory.read(GuestAddr(guest), buffers_.data(), known * sizeof(iovec))) return;
+    for (iovec& buffer : buffers_) {
+        const u64 address = reinterpret_cast<u64>(buffer.iov_base);
         buffer.iov_base = host_pointer(thread, address, buffer.iov_len);
     }
-    return 0;
+    list_ = buffers_.data();
 }
 
 namespace {
 
 /// Makes call `number` with the list in arguments 1 and 2; the rest is handed on.
 i64 with_buffers(Thread& thread, const Call& call, long number) {
-    std::vector<iovec> buffers;
-    if (i64 error = load_buffers(thread, call[1], call[2], buffers); error < 0) return error;
-    return waiting_syscall(thread, number, call.word(0), buffers.data(), buffers.size(), call[3], call[4],
-                           call[5]);
+    Buffers buffers(thread, call[1], call[2]);
+    return waiting_syscall(thread, number, call.word(0), buffers.host(), call[2], call[3], call[4], call[5]);
 }
 
 }  // namespace
@@ -45,12 +44,9 @@ namespace {
 
 /// Addresses in the other process are taken for this one's: a guest's, with the same base.
 i64 across_processes(Thread& thread, const Call& call, long number) {
-    std::vector<iovec> local, remote;
-    if (call[5] != 0) return -EINVAL;
-    if (i64 error = load_buffers(thread, call[1], call[2], local); error < 0) return error;
-    if (i64 error = load_buffers(thread, call[3], call[4], remote); error < 0) return error;
-    return host_syscall(number, static_cast<u64>(call.word(0)), reinterpret_cast<u64>(local.data()),
-                        local.size(), reinterpret_cast<u64>(remote.data()), remote.size());
+    Buffers local(thread, call[1], call[2]), remote(thread, call[3], call[4]);
+    return host_syscall(number, static_cast<u64>(call.word(0)), reinterpret_cast<u64>(local.host()), call[2],
+                        reinterpret_cast<u64>(remote.host()), call[4], call[5]);
 }
 
 }  // namespace

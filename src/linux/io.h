@@ -9,8 +9,18 @@
 
 namespace kiln::user {
 
-/// The `count` buffers described at `guest` with host addresses; 0, or minus an errno: EINVAL for more than
-/// the kernel takes, EFAULT for a list that cannot be read.
-i64 load_buffers(const Thread& thread, u64 guest, u64 count, std::vector<iovec>& buffers);
+/// A list of buffers for the kernel.
+class Buffers {
+  public:
+    /// The `count` buffers described at `guest`.
+    Buffers(const Thread& thread, u64 guest, u64 count);
+    /// The list with host addresses; of a list that is too long or cannot be read, an address that the kernel refuses:
+    /// what it says then, and after what, is its affair. The count goes to the kernel as the guest gave it.
+    iovec* host() { return list_; }
+
+  private:
+    std::vector<iovec> buffers_;
+    iovec* list_;
+};
 
 }  // namespace kiln::user

@@ -40,6 +40,7 @@ i64 calls::msync(Thread& thread, const Call& call) {
 
 i64 calls::mincore(Thread& thread, const Call& call) {
     u64 pages = call[1] / mem::page_bytes + (call[1] % mem::page_bytes != 0);
+    if (call[0] % mem::page_bytes != 0) return -EINVAL;
     if (!thread.process.memory.contains(call.address(0), call[1])) return -ENOMEM;
     // A window at a time: the guest may ask about its whole address space.
     constexpr u64 window = 4096;
@@ -97,7 +98,8 @@ i64 calls::move_pages(Thread& thread, const Call& call) {
         const u64 count = std::min(call[1] - done, part);
         u64 pages[part];
         if (!thread.process.memory.read(call.address(2) + done * sizeof(u64), pages, count * sizeof(u64)))
-            return -EFAULT;
+            return host_syscall(SYS_move_pages, pid, count, reinterpret_cast<u64>(refused_pointer()), 0, 0,
+                                flags);
         for (u64 i = 0; i < count; ++i) pages[i] = reinterpret_cast<u64>(host_pointer(thread, pages[i]));
         const u64 nodes = call[3] == 0 ? 0 : call[3] + done * sizeof(i32);
         result =

@@ -1,6 +1,7 @@
 // Waiting for descriptors: ppoll(2), pselect(2), epoll(7).
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include <climits>
 #include <vector>
@@ -13,12 +14,20 @@
 namespace kiln::user {
 namespace {
 
+/// What Linux says to a time limit before it looks at anything else: 0, or minus an errno.
+i64 check_time(const Thread& thread, u64 guest) {
+    timespec time;
+    if (guest == 0) return 0;
+    if (!load(thread, guest, time)) return -EFAULT;
+    return time.tv_sec < 0 || time.tv_nsec < 0 || time.tv_nsec >= 1'000'000'000 ? -EINVAL : 0;
+}
+
 /// epoll_pwait and epoll_pwait2: they differ in how argument 3 gives the time limit.
 i64 wait_for_events(Thread& thread, const Call& call, long number, u64 timeout) {
-    int capacity = call.word(2);
-    if (capacity <= 0 || capacity > INT_MAX / static_cast<int>(sizeof(GuestEpollEvent))) return -EINVAL;
     WaitMask mask(thread, call[4], call[5]);
     if (mask.error() != 0) return mask.error();
+    int capacity = call.word(2);
+    if (capacity <= 0 || capacity > INT_MAX / static_cast<int>(sizeof(GuestEpollEvent))) return -EINVAL;
     // More events than this at a time only take another call.
     std::vector<epoll_event> events(static_cast<std::size_t>(std::min(capacity, 1024)));
     i64 result = mask.finish(waiting_syscall(thread, number, call.word(0), events.data(), events.size(),
@@ -33,6 +42,7 @@ i64 wait_for_events(Thread& thread, const Call& call, long number, u64 timeout) 
 }  // namespace
 
 i64 calls::ppoll(Thread& thread, const Call& call) {
+    if (i64 error = check_time(thread, call[2]); error < 0) return error;
     WaitMask mask(thread, call[3], call[4]);
     if (mask.error() != 0) return mask.error();
     return mask.finish(waiting_syscall(thread, SYS_ppoll, host_pointer(thread, call[0]), call[1],
@@ -45,6 +55,7 @@ i64 calls::pselect6(Thread& thread, const Call& call) {
         u64 bytes = 0;
     } guest;
     if (call[5] != 0 && !load(thread, call[5], guest)) return -EFAULT;
+    if (i64 error = check_time(thread, call[4]); error < 0) return error;
     WaitMask mask(thread, guest.set, guest.bytes);
     if (mask.error() != 0) return mask.error();
     struct {
@@ -74,6 +85,7 @@ i64 calls::epoll_pwait(Thread& thread, const Call& call) {
 
 i64 calls::epoll_pwait2(Thread& thread, const Call& call) {
     constexpr long epoll_pwait2_number = 441;
+    if (i64 error = check_time(thread, call[3]); error < 0) return error;
     return wait_for_events(thread, call, epoll_pwait2_number,
                            reinterpret_cast<u64>(host_pointer(thread, call[3])));
 }

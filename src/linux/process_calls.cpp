@@ -64,7 +64,8 @@ i64 calls::uname(Thread& thread, const Call& call) {
 }
 
 i64 calls::getrlimit(Thread& thread, const Call& call) {
-    return change_limit(thread, 0, call.word(0), 0, call[1]);
+    const i64 result = change_limit(thread, 0, call.word(0), 0, call[1]);
+    return result == 0 && call[1] == 0 ? -EFAULT : result;
 }
 
 i64 calls::setrlimit(Thread& thread, const Call& call) {

@@ -125,7 +125,9 @@ i64 calls::pidfd_send_signal(Thread& thread, const Call& call) {
     if (call[2] == 0)
         return safe_syscall(thread, SYS_pidfd_send_signal, call.word(0), call.word(1), 0, call[3]);
     siginfo_t info;
-    if (!load(thread, call[2], info)) return -EFAULT;
+    if (!load(thread, call[2], info))
+        return safe_syscall(thread, SYS_pidfd_send_signal, call.word(0), call.word(1), refused_pointer(),
+                            call[3]);
     // As in queue_signal(); whose descriptor it is, only the kernel knows.
     if (is_fault_signal(call.word(1)) && info.si_code > 0) info.si_code = disguised_code(info.si_code);
     return safe_syscall(thread, SYS_pidfd_send_signal, call.word(0), call.word(1), &info, call[3]);

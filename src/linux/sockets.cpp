@@ -41,21 +41,17 @@ static_assert(sizeof(GuestMessageSlot) == sizeof(mmsghdr));
 /// A message's header with host addresses.
 struct HostMessage {
     msghdr header{};
-    std::vector<iovec> buffers;
+    Buffers buffers;
 
-    /// 0 or minus an errno.
-    i64 load_from(const Thread& thread, const GuestMessage& guest) {
-        if (guest.buffer_count > IOV_MAX) return -EMSGSIZE;
-        if (i64 error = load_buffers(thread, guest.buffers, guest.buffer_count, buffers); error < 0)
-            return error;
+    HostMessage(const Thread& thread, const GuestMessage& guest)
+        : buffers(thread, guest.buffers, guest.buffer_count) {
         header.msg_name = host_pointer(thread, guest.name, guest.name_bytes);
         header.msg_namelen = guest.name_bytes;
-        header.msg_iov = buffers.data();
-        header.msg_iovlen = buffers.size();
+        header.msg_iov = buffers.host();
+        header.msg_iovlen = guest.buffer_count;
         header.msg_control = host_pointer(thread, guest.control, guest.control_bytes);
         header.msg_controllen = guest.control_bytes;
         header.msg_flags = static_cast<int>(guest.flags);
-        return 0;
     }
     /// What the kernel changes in a header that it received into.
     void store_to(GuestMessage& guest) const {
@@ -67,16 +63,17 @@ struct HostMessage {
 
 i64 transfer(Thread& thread, const Call& call, long number) {
     GuestMessage guest;
-    if (!load(thread, call[1], guest)) return -EFAULT;
-    HostMessage host;
-    if (i64 error = host.load_from(thread, guest); error < 0) return error;
+    if (!load(thread, call[1], guest))
+        return waiting_syscall(thread, number, call.word(0), refused_pointer(), call.word(2));
+    HostMessage host(thread, guest);
     const i64 result = waiting_syscall(thread, number, call.word(0), &host.header, call.word(2));
     if (result < 0 || number == SYS_sendmsg) return result;
     host.store_to(guest);
     return store(thread, call[1], guest) ? result : -EFAULT;
 }
 
-/// The plural forms. Messages behind one that cannot be read are left out, as the kernel would stop there.
+/// The plural forms. Messages from one that cannot be read on are left out, as the kernel would stop there; without
+/// any, it gets what it refuses.
 i64 transfer_many(Thread& thread, const Call& call, long number) {
     const u64 asked = std::min<u64>(static_cast<u32>(call[2]), IOV_MAX);
     std::vector<GuestMessageSlot> guest;
@@ -85,15 +82,15 @@ i64 transfer_many(Thread& thread, const Call& call, long number) {
     auto address = [&](u64 index) { return call[1] + index * sizeof(GuestMessageSlot); };
     for (u64 i = 0; i < asked; ++i) {
         GuestMessageSlot slot;
-        i64 error = load(thread, address(i), slot) ? 0 : -EFAULT;
-        if (error == 0) error = messages.emplace_back().load_from(thread, slot.message);
-        if (error < 0 && i == 0) return error;
-        if (error < 0) break;
+        if (!load(thread, address(i), slot)) break;
         guest.push_back(slot);
+        messages.emplace_back(thread, slot.message);
+        slots.push_back({messages.back().header, 0});
     }
-    for (u64 i = 0; i < guest.size(); ++i) slots.push_back({messages[i].header, 0});
     const bool sends = number == SYS_sendmmsg;
-    const i64 result = waiting_syscall(thread, number, call.word(0), slots.data(), slots.size(), call.word(3),
+    mmsghdr* const list = slots.empty() ? refused_pointer<mmsghdr>() : slots.data();
+    const u64 count = slots.empty() ? asked : slots.size();
+    const i64 result = waiting_syscall(thread, number, call.word(0), list, count, call.word(3),
                                        sends ? nullptr : host_pointer(thread, call[4]));
     for (i64 i = 0; i < result; ++i) {
         messages[i].header = slots[i].msg_hdr;

@@ -274,10 +274,11 @@ u64 AddressSpace::mapped_bytes() const {
 }
 
 bool AddressSpace::read(GuestAddr from, void* to, size_t bytes) const {
-    return contains(from, bytes) && copy_from(to, host(from), bytes);
+    return bytes == 0 || (contains(from, bytes) && copy_from(to, host(from), bytes));
 }
 
 bool AddressSpace::write(GuestAddr to, const void* from, size_t bytes) {
+    if (bytes == 0) return true;
     if (!contains(to, bytes)) return false;
     if (copy_to(host(to), from, bytes)) return true;
     return write_listener_ && write_listener_(to, bytes) && copy_to(host(to), from, bytes);

@@ -247,8 +247,9 @@ i64 AddressSpace::protect(GuestAddr begin, u64 length, int prot) {
     if (!is_aligned(begin.raw, page_bytes)) return -EINVAL;
     if (length == 0) return 0;
     const u64 end = begin.raw + page_up(length);
-    if (end <= begin.raw || end > limit_) return -ENOMEM;
+    if (end <= begin.raw) return -ENOMEM;
     if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | prot_sem | PROT_GROWSDOWN)) return -EINVAL;
+    if (end > limit_) return -ENOMEM;
     prot &= PROT_READ | PROT_WRITE | PROT_EXEC;
 
     Change change(*this);
@@ -397,6 +398,7 @@ i64 AddressSpace::for_mapped(u64 begin, u64 length, Call&& call) const {
     if (!is_aligned(begin, page_bytes)) return -EINVAL;
     const u64 end = begin + page_up(length);
     if (end < begin || (length != 0 && page_up(length) == 0)) return -EINVAL;
+    if (end == begin) return 0;
     if (end > limit_) return -ENOMEM;
     i64 result = 0;
     for (u64 next = begin; next < end;) {
@@ -438,7 +440,8 @@ i64 AddressSpace::sync(GuestAddr begin, u64 length, int flags) {
     if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || (flags & MS_ASYNC && flags & MS_SYNC))
         return -EINVAL;
     std::unique_lock lock(mutex_);
-    return for_mapped(begin.raw, length, [&](u8* at, u64 bytes) { return msync(at, bytes, flags); });
+    // A length that wraps is none here, and an error in madvise(2).
+    return for_mapped(begin.raw, page_up(length), [&](u8* at, u64 bytes) { return msync(at, bytes, flags); });
 }
 
 i64 AddressSpace::mincore(GuestAddr begin, u64 length, u8* residency) {

@@ -47,7 +47,8 @@ i64 AddressSpace::attach(int id, GuestAddr hint, int flags) {
     }
     if (begin == 0 && (hint.raw != 0 || flags & SHM_REMAP)) return -EINVAL;
     if (bytes > limit_ - lowest_address) return -ENOMEM;
-    if (begin != 0 && (begin < lowest_address || !contains(GuestAddr(begin), bytes))) return -EINVAL;
+    if (begin != 0 && (begin < lowest_address || begin + bytes < begin)) return -EINVAL;
+    if (!contains(GuestAddr(begin), bytes)) return -ENOMEM;
 
     Region region;
     region.prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);

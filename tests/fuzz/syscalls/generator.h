@@ -1,6 +1,6 @@
 // Random system calls with arguments that are mostly plausible: what a call takes, the project's own table says
 // (src/linux/syscalls.def). A call is a function of the seed and its index, so every run can be repeated; the memory
-// and the descriptors that arguments refer to are program.c's.
+// and the descriptors that arguments refer to are in surroundings.h.
 #pragma once
 
 #include <string.h>
@@ -10,10 +10,11 @@ typedef unsigned long word;
 struct row {
     short number;
     const char* name;
+    const char* handler;
     const char* kinds;
 };
 static const struct row rows[] = {
-#define SYSCALL(number, name, handler, kinds, meaning) {number, #name, kinds},
+#define SYSCALL(number, name, handler, kinds, meaning) {number, #name, #handler, kinds},
 #include "linux/syscalls.def"
 #undef SYSCALL
 };
@@ -163,31 +164,20 @@ static word argument(const char* kind, unsigned rightness, unsigned descriptors)
 /// The process that no call is made about.
 static int spared;
 
-struct made_call {
-    const struct row* row;
-    word arguments[6];
-};
-
-static struct made_call generate(word seed, word index, unsigned rightness, unsigned descriptors) {
-    seed_with(seed, index);
-    struct made_call made;
-    do made.row = &rows[draw(row_count)];
-    while (!may_be_made(made.row));
-    const char* kinds = made.row->kinds;
+/// Arguments of `row`'s kinds, one in `rightness` wrong.
+static void plausible_arguments(const struct row* row, unsigned rightness, unsigned descriptors,
+                                word* arguments) {
+    const char* kinds = row->kinds;
     for (int i = 0; i < 6; ++i) {
         char kind[32] = "";
         const size_t length = strcspn(kinds, " ");
         const size_t skipped = *kinds == '>';
         if (length > skipped) memcpy(kind, kinds + skipped, length - skipped);
         kinds += length + (kinds[length] == ' ');
-        made.arguments[i] = *kind != 0     ? argument(kind, rightness, descriptors)
-                            : draw(3) == 0 ? wrong_value()
-                                           : 0;
+        arguments[i] = *kind != 0 ? argument(kind, rightness, descriptors) : draw(3) == 0 ? wrong_value() : 0;
     }
     // The process that runs the batches is not to be limited, slowed down, written to or killed.
-    const int place = strstr(made.row->kinds, "_who int") != NULL;
-    if (strncmp(made.row->kinds, "int", 3) == 0 || place == 1)
-        if ((int)made.arguments[place] == spared || (int)made.arguments[place] == -spared)
-            made.arguments[place] = 0;
-    return made;
+    const int place = strstr(row->kinds, "_who int") != NULL;
+    if (strncmp(row->kinds, "int", 3) == 0 || place == 1)
+        if ((int)arguments[place] == spared || (int)arguments[place] == -spared) arguments[place] = 0;
 }

@@ -5,15 +5,12 @@
 // numbering, which x86-64 does not have.
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <sys/wait.h>
 
 #include "check.h"
+#include "raw_calls.h"
 
 #if defined(__x86_64__)
 #error "for guests only"
@@ -71,21 +68,6 @@ static int has(const short* list, unsigned count, int number) {
     return 0;
 }
 
-/// The call alone: no errno, whose place a new thread with bad thread-local storage would not have.
-static long raw_call(long number, const long* arguments) {
-    register long a0 __asm__("a0") = arguments[0];
-    register long a1 __asm__("a1") = arguments[1];
-    register long a2 __asm__("a2") = arguments[2];
-    register long a3 __asm__("a3") = arguments[3];
-    register long a4 __asm__("a4") = arguments[4];
-    register long a5 __asm__("a5") = arguments[5];
-    register long a7 __asm__("a7") = number;
-    __asm__ volatile("ecall" : "+r"(a0) : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7) : "memory");
-    return a0;
-}
-
-static long thread_id(void) { return raw_call(SYS_gettid, (long[6]){0}); }
-
 enum { page = 4096, bad_values = 32 };
 static long bad[bad_values];
 static unsigned bad_count;
@@ -128,40 +110,17 @@ static long bad_argument(int number, int index) {
     return bad[draw(bad_count)];
 }
 
-static void wake(int number) { (void)number; }
-
-/// Whatever a call did to signals: one wakes it up if it waits.
-static void set_alarm(void) {
-    struct sigaction action = {.sa_handler = wake};
-    sigaction(SIGALRM, &action, NULL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    struct itimerval often = {{0, 5000}, {0, 5000}};
-    setitimer(ITIMER_REAL, &often, NULL);
-}
-
 static void make_calls(int number, int first, int end) {
     const long self = thread_id();
     for (int i = first; i < end; ++i) {
         state = 0x9e3779b97f4a7c15 * (unsigned long)(number * tries + i + 1);
-        long arguments[6];
-        for (int k = 0; k < 6; ++k) arguments[k] = bad_argument(number, k);
-        set_alarm();
+        unsigned long arguments[6];
+        for (int k = 0; k < 6; ++k) arguments[k] = (unsigned long)bad_argument(number, k);
+        set_alarm(5000);
         raw_call(number, arguments);
-        if (thread_id() != self) raw_call(SYS_exit, (long[6]){0});
+        if (thread_id() != self) raw_call(SYS_exit, (unsigned long[6]){0});
     }
     _exit(0);
-}
-
-/// The status a process ended with; -1 if it does not end.
-static int status_of(pid_t child) {
-    int status;
-    alarm(seconds_for_a_call);
-    if (waitpid(child, &status, 0) == child) return status;
-    kill(child, SIGKILL);
-    waitpid(child, NULL, 0);
-    return -1;
 }
 
 int main(void) {
@@ -179,7 +138,7 @@ int main(void) {
         for (int first = 0; first < tries; first += step) {
             const pid_t child = fork();
             if (child == 0) make_calls(number, first, first + step);
-            const int status = status_of(child);
+            const int status = status_of(child, seconds_for_a_call);
             if (status == 0 || (fatal && status != -1 && WIFSIGNALED(status))) continue;
             ++failures;
             printf("call %d, try %d: status %#x\n", number, first, (unsigned)status);
