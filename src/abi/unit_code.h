@@ -9,6 +9,7 @@
 // sets; unlinked, it leads to a place in the unit that goes to Stub::lookup.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "abi/context.h"
@@ -48,11 +49,14 @@ struct UnitCode {
     u32 forward = 0;
     std::vector<UnitRelocation> relocations;
     std::vector<FaultPoint> fault_points;
+    /// The bytes for people, where that was asked for.
+    std::string listing;
 
     void clear() {
         bytes.clear();
         relocations.clear();
         fault_points.clear();
+        listing.clear();
     }
 };
 

@@ -70,14 +70,15 @@ inline u64 value(Counter counter) {
 /// Whether CountedTime reads the clock: it costs more than the shorter things it measures. Set before the first use.
 inline constinit bool times_are_counted = false;
 
-/// Adds the nanoseconds between its construction and its end to a counter, if times are counted.
+/// Adds the nanoseconds between its construction and its end to a counter, if `counted`.
 class CountedTime {
   public:
-    explicit CountedTime(Counter counter) : counter_(counter), begin_(times_are_counted ? now() : 0) {}
+    explicit CountedTime(Counter counter, bool counted = times_are_counted)
+        : counter_(counter), begin_(counted ? now() : 0) {}
     CountedTime(const CountedTime&) = delete;
     CountedTime& operator=(const CountedTime&) = delete;
     ~CountedTime() {
-        if (times_are_counted) count(counter_, now() - begin_);
+        if (begin_ != 0) count(counter_, now() - begin_);
     }
 
     /// Nanoseconds of the monotonic clock.

@@ -70,6 +70,7 @@ template <class T>
 constexpr std::string_view bare_value() {
     if constexpr (std::same_as<T, Flag> || std::same_as<T, Action>) return "yes";
     if constexpr (std::same_as<T, StatsFormat>) return "text";
+    if constexpr (std::same_as<T, OutputFile>) return "-";
     return {};
 }
 
@@ -147,6 +148,10 @@ bool read(Text& field, std::string_view text, const Limits& limits) {
 bool read(MaybeText& field, std::string_view text, const Limits& limits) {
     return read(field.emplace(), text, limits);
 }
+bool read(OutputFile& field, std::string_view text, const Limits&) {
+    if (text == "-") return field.name = text, true;
+    return read(field.name, text, paths());
+}
 bool read(Ignored&, std::string_view, const Limits&) { return true; }
 
 bool read(List& field, std::string_view text, const Limits& limits) {
@@ -188,6 +193,7 @@ std::string text(Action, const Limits&) { return {}; }
 std::string text(Ignored, const Limits&) { return {}; }
 std::string text(const Text& field, const Limits&) { return field; }
 std::string text(const MaybeText& field, const Limits&) { return field.value_or(""); }
+std::string text(const OutputFile& field, const Limits&) { return field.name.value_or(""); }
 std::string text(const MaybeNumber& field, const Limits& limits);
 
 std::string text(Number field, const Limits& limits) {

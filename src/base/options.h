@@ -65,6 +65,10 @@ using Number = u64;
 using MaybeNumber = std::optional<u64>;
 using Text = std::string;
 using MaybeText = std::optional<std::string>;
+/// Where to write something, if it is wanted at all: "-", the bare option, is standard error.
+struct OutputFile {
+    std::optional<std::string> name;
+};
 /// Separated by commas; an option given again adds to it.
 using List = std::vector<std::string>;
 using LogItems = kiln::LogItems;

@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "debug/gdb_server.h"
+#include "debug/observing.h"
 #include "debug/stats.h"
 #include "linux/guest.h"
 #include "linux/process.h"
@@ -96,12 +97,14 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
 
 /// What report() needs when the guest ends, wherever that happens.
 const Options* report_options = nullptr;
+debug::Observing* observing = nullptr;
 
 void report(const user::Process& process) {
     process.engine.settle_counts();
     const std::vector<NamedCount> calls = process.call_counts();
     debug::write_stats(report_options->stats, report_options->stats_file,
                        {.program = process.request.program, .syscalls = calls});
+    if (observing != nullptr) observing->write_report(process.request.program);
 }
 
 }  // namespace
@@ -132,7 +135,11 @@ int run(const Personality& who, Words words) {
         return complain(who, opened.error().message, 1);
 
     user::RunRequest request = request_for(who, options, words);
-    if (options.stats != StatsFormat::off) {
+    auto watching = debug::Observing::create(options);
+    if (!watching) return complain(who, watching.error().message, 1);
+    observing = watching->get();
+    if (observing != nullptr) observing->attach(request.engine);
+    if (options.stats != StatsFormat::off || observing != nullptr) {
         debug::start_stats();
         report_options = &options;
         request.at_exit = report;

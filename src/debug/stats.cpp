@@ -241,17 +241,21 @@ std::string stats_report(StatsFormat format, const StatsInput& input) {
     return {};
 }
 
-void write_stats(StatsFormat format, std::string_view file, const StatsInput& input) {
-    if (format == StatsFormat::off || getpid() != begin_pid) return;
+void write_to(std::string_view file, std::string_view text, std::string_view what) {
     const std::string name = with_process_id(file);
     const int fd =
         name.empty() ? STDERR_FILENO : open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    const bool written = fd >= 0 && write_all(fd, stats_report(format, input));
+    const bool written = fd >= 0 && write_all(fd, text);
     const int error = errno;
     if (fd > STDERR_FILENO) close(fd);
     if (!written && !name.empty())
         write_all(STDERR_FILENO,
-                  fmt::format("kiln: cannot write the statistics to {}: {}\n", name, std::strerror(error)));
+                  fmt::format("kiln: cannot write {} to {}: {}\n", what, name, std::strerror(error)));
+}
+
+void write_stats(StatsFormat format, std::string_view file, const StatsInput& input) {
+    if (format == StatsFormat::off || getpid() != begin_pid) return;
+    write_to(file, stats_report(format, input), "the statistics");
 }
 
 }  // namespace kiln::debug

@@ -30,6 +30,10 @@ struct StatsInput {
 ///   decisions_by_reason, exits_by_reason, syscalls_by_name: an object each, from name to count
 std::string stats_report(StatsFormat format, const StatsInput& input);
 
+/// Writes `text` to `file` (empty: standard error; "%d" is the process id). If that cannot be done, standard error is
+/// told so, with `what` the text is.
+void write_to(std::string_view file, std::string_view text, std::string_view what);
+
 /// Writes the report to `file` (empty: standard error; "%d" is the process id). Does nothing for
 /// StatsFormat::off and in a process that was forked since start_stats(): its counters repeat those of its
 /// parent. A file that cannot be written is said on standard error.

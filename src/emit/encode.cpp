@@ -27,6 +27,12 @@ void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit
     code.reset();
     code.init(asmjit::Environment::host());
     code.attach(&a);
+    logger.clear();
+    if (options.listing) {
+        logger.addFlags(asmjit::FormatFlags::kMachineCode | asmjit::FormatFlags::kHexImms |
+                        asmjit::FormatFlags::kHexOffsets);
+        code.setLogger(&logger);
+    }
     blocks.assign(function.predecessors.size(), Label());
     colds.clear();
     constants.clear();
@@ -51,6 +57,7 @@ void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit
         }
     }
     const asmjit::CodeBuffer& buffer = code.textSection()->buffer();
+    unit.listing.assign(logger.data(), logger.dataSize());
     unit.bytes.assign(buffer.data(), buffer.data() + buffer.size());
 }
 

@@ -16,6 +16,7 @@ namespace kiln::emit {
 struct EmitOptions {
     bool flat = true;          ///< guest memory begins at host address 0
     bool count_jumps = false;  ///< Context::direct_jumps and indirect_jumps are kept
+    bool listing = false;      ///< UnitCode::listing is made
 };
 
 /// Encodes functions; keeps its working memory between them. One thread at a time.

@@ -68,6 +68,7 @@ struct Encoder::State {
 
     const HostFeatures features;
     const EmitOptions options;
+    asmjit::StringLogger logger;  // with EmitOptions::listing
     asmjit::CodeHolder code;
     x86::Assembler a;
     const MachineFunction* f = nullptr;

@@ -73,6 +73,7 @@ void run_pipeline(ir::Function& f, Level level, const PipelineOptions& options) 
         if (!takes(level, step.when)) continue;
         step.run(f);
         if (options.verify_each) check_after(f, step.name);
+        if (options.after) options.after(f, step.name);
     }
 }
 

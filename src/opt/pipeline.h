@@ -1,6 +1,9 @@
 // The order of the passes, and how much of it runs.
 #pragma once
 
+#include <functional>
+#include <string_view>
+
 #include "opt/passes.h"
 
 namespace kiln::opt {
@@ -18,6 +21,8 @@ struct PipelineOptions {
     /// Verifies before the first and after each pass; a failure prints the pass, the violation and the IR to
     /// standard error and aborts.
     bool verify_each = false;
+    /// Called after each pass, with its name.
+    std::function<void(const ir::Function&, std::string_view)> after;
 };
 
 /// Runs the passes of `level` over a well-formed function.

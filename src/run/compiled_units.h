@@ -26,6 +26,7 @@ class CompiledUnit {
     CompiledUnit& operator=(const CompiledUnit&) = delete;
 
     const void* entry() const;
+    std::span<const u8> code() const { return {static_cast<const u8*>(entry()), code_bytes_}; }
     std::size_t bytes() const {
         return sizeof(CompiledUnit) + code_bytes_ + fault_points_.size() * sizeof(abi::FaultPoint);
     }
@@ -62,6 +63,7 @@ class CompiledUnits {
     void link(const void* site, const void* entry);
 
     mem::CodeMemory& memory() { return *memory_; }
+    std::span<const u8> stub_code() const { return {memory_->at(stubs_at_), stubs_.bytes.size()}; }
 
     /// For a handler of SIGSEGV and SIGBUS: if a unit's access faulted, completes the context and makes `ucontext` leave
     /// the unit with ExitReason::fault. Otherwise false, nothing changed. Async-signal-safe.

@@ -50,6 +50,10 @@ Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Ti
       code_pages_(space) {
     space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
     space_.set_write_listener([this](GuestAddr begin, u64 bytes) { return allow_writes(begin, bytes); });
+    if (options_.observer != nullptr) {
+        options_.observer->see_guest(frontend, space);
+        options_.observer->see_stubs(tiers_.hot->stub_code());
+    }
     if (tiers_.hot == tiers_.base) return;
     // Untouched memory is zeros, and no entry but the first may hold pc 0.
     void* const zeros = std::calloc(abi::jump_cache_entries, sizeof(abi::JumpCacheEntry));
@@ -115,6 +119,7 @@ std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
 void Engine::after_fork_in_child(Thread& survivor) {
     const std::lock_guard lock(mutex_);
     threads_.assign(1, &survivor);
+    if (options_.observer != nullptr) options_.observer->see_fork();
 }
 
 void Engine::settle_counts() {
@@ -131,6 +136,7 @@ u64 Engine::pc_of(const abi::Context& context) const {
 
 abi::ExitReason Engine::run(Thread& thread) {
     abi::Context& context = thread.context_;
+    const CountedTime time(Counter::engine_ns, options_.sample_every != 0);
     context.link_site = nullptr;
     for (;;) {
         abi::ExitReason reason;
@@ -146,7 +152,8 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
     switch (reason) {
         case abi::ExitReason::lookup: return false;
         case abi::ExitReason::poll:
-            context.refill(budget);
+            if (options_.sample_every != 0 && !context.attention) take_sample(thread);
+            context.refill(grant(thread));
             context.link_site = nullptr;
             return context.attention;
         case abi::ExitReason::sync_code:
@@ -175,6 +182,8 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
 
 abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
     abi::Context& context = thread.context_;
+    const CountedTime time(unit.tier == tiers_.base ? Counter::interpreted_run_ns : Counter::compiled_run_ns,
+                           options_.sample_every != 0);
     if (unit.tier == tiers_.hot) {
         context.jump_cache = thread.jump_cache_.get();
         const abi::ExitReason reason = unit.tier->run(unit.code->entry(), context);
@@ -187,6 +196,22 @@ abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
     const abi::ExitReason reason = unit.tier->run(unit.code->entry(), context);
     context.link_site = nullptr;
     return reason;
+}
+
+i64 Engine::grant(Thread& thread) const {
+    if (options_.sample_every == 0) return budget;
+    // Not always the same, lest a loop be sampled at the same place each time. (Marsaglia, Xorshift RNGs, 2003.)
+    thread.random_ ^= thread.random_ << 13;
+    thread.random_ ^= thread.random_ >> 7;
+    thread.random_ ^= thread.random_ << 17;
+    return static_cast<i64>(options_.sample_every / 2 + thread.random_ % options_.sample_every);
+}
+
+void Engine::take_sample(Thread& thread) {
+    const u64 executed = thread.context_.instructions();
+    const std::lock_guard lock(mutex_);
+    options_.observer->see_sample(GuestAddr(pc_of(thread.context_)),
+                                  executed - std::exchange(thread.sampled_instructions_, executed));
 }
 
 abi::ExitReason Engine::park(Thread& thread, abi::ExitReason reason) {
@@ -231,6 +256,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         if (unit != nullptr) retire(*unit);
         unit = insert(thread, std::move(made));
         note_decision(how.reason, pc, why);
+        if (options_.observer != nullptr) show(thread, *unit, how);
         if (code_pages_.watch(*unit) && CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {
             retire(std::vector{unit});
             unit = nullptr;
@@ -241,6 +267,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         if (context.link_site != nullptr) {
             tiers_.hot->link(context.link_site, unit->code->entry());
             count(Counter::links);
+            if (options_.observer != nullptr) options_.observer->see_link(context.link_site, GuestAddr(pc));
         }
         thread.jump_cache_[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
     }
@@ -323,9 +350,11 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
         count(Counter::compiled_instructions, lifted.instructions);
         count(Counter::compiled_bytes, unit->code->bytes());
     }
-    if (times_are_counted)
+    if (times_are_counted) {
+        how.nanoseconds = CountedTime::now() - begin_ns;
         record(unit->tier == tiers_.base ? Duration::unit_interpreted : Duration::unit_compiled,
-               CountedTime::now() - begin_ns);
+               how.nanoseconds);
+    }
     return unit;
 }
 
@@ -343,7 +372,12 @@ bool Engine::lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) 
     count(Counter::lifted_instructions, lifted.instructions);
     {
         const CountedTime time(Counter::optimize_ns);
-        optimize_(thread.function_);
+        AfterPass after;
+        if (options_.observe_ir) {
+            show_ir(pc, thread.function_, {});
+            after = [&](const ir::Function& f, std::string_view pass) { show_ir(pc, f, pass); };
+        }
+        optimize_(thread.function_, after);
     }
     if (thread.watching_) watch_accesses(thread.function_);
     return true;
@@ -378,7 +412,7 @@ void Engine::tier_down(u64 pc) {
     const std::lock_guard lock(mutex_);
     CachedUnit* const unit = units_.find(pc);
     if (unit == nullptr || unit->tier != tiers_.hot) return;
-    note_decision(TierReason::tier_down, pc);
+    note_drop(*unit, TierReason::tier_down);
     never_compiled_.insert(pc);
     retire(*unit);
 }
@@ -462,10 +496,33 @@ void Engine::retire(CachedUnit& unit) {
 
 void Engine::retire(const std::vector<CachedUnit*>& units) {
     for (CachedUnit* unit : units) {
-        note_decision(TierReason::changed, unit->pc);
+        note_drop(*unit, TierReason::changed);
         retire(*unit);
     }
     count(Counter::invalidations, units.size());
+}
+
+void Engine::note_drop(const CachedUnit& unit, TierReason reason) {
+    note_decision(reason, unit.pc);
+    if (options_.observer != nullptr) options_.observer->see_drop(GuestAddr(unit.pc), reason);
+}
+
+void Engine::show(Thread& thread, const CachedUnit& unit, const Making& how) {
+    const bool compiled = unit.tier != tiers_.base;
+    options_.observer->see_unit(
+        {.pc = GuestAddr(unit.pc),
+         .ranges = unit.ranges,
+         .instructions = thread.lifted_.instructions,
+         .reason = how.reason,
+         .nanoseconds = how.nanoseconds,
+         .bytes = unit.code->bytes(),
+         .host_code = unit.code->host_code(),
+         .listing = compiled ? thread.hot_translator_->listing() : std::string_view()});
+}
+
+void Engine::show_ir(u64 pc, const ir::Function& f, std::string_view after) {
+    const std::lock_guard lock(mutex_);
+    options_.observer->see_ir(GuestAddr(pc), f, after);
 }
 
 void Engine::invalidate(GuestAddr begin, u64 bytes) {
@@ -495,7 +552,7 @@ void Engine::flush() {
         old_.emplace_back(ended, std::move(unit));
     };
     units_.take_all([&](std::unique_ptr<CachedUnit> unit) {
-        note_decision(TierReason::flushed, unit->pc);
+        note_drop(*unit, TierReason::flushed);
         bury(std::move(unit));
     });
     for (auto& [pc, list] : retired_)

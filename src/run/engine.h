@@ -24,6 +24,7 @@
 #include "run/code_pages.h"
 #include "run/code_snapshot.h"
 #include "run/exit_counts.h"
+#include "run/observer.h"
 #include "run/tier.h"
 #include "run/tier_decisions.h"
 #include "run/unit_map.h"
@@ -44,6 +45,12 @@ struct EngineOptions {
     u32 hot_after = 64;
     /// Whether units are made to count their jumps, for statistics.
     bool count_jumps = false;
+    /// Who looks on; null: nobody. Must outlive the engine.
+    Observer* observer = nullptr;
+    /// What the observer wants to see: IR; listings of host code; a sample of the guest's pc every so many instructions
+    /// on average, which also takes the time of tiers (0: none).
+    bool observe_ir = false, listings = false;
+    u64 sample_every = 0;
     /// Units are flushed when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
     /// And when there are more of them than this.
@@ -126,6 +133,7 @@ class Engine {
         u64 invalidation = 0;   ///< what invalidation_ was
         TierReason reason = TierReason::first_entry;
         std::string why_not;  ///< of the hot tier, when it could not
+        u64 nanoseconds = 0;  ///< that it took, if times are counted
     };
 
     /// Finds or makes the unit at `pc` and links Context::link_site to it. Null, with the reason, when it cannot be
@@ -133,6 +141,9 @@ class Engine {
     const CachedUnit* enter(Thread& thread, u64 pc, abi::ExitReason& reason);
     /// Runs the unit from its entry until something leaves.
     abi::ExitReason run(Thread& thread, const CachedUnit& unit);
+    /// Guest instructions until a thread that nobody asks for attention is next in leave().
+    i64 grant(Thread& thread) const;
+    void take_sample(Thread& thread);
     /// Does what leaving translated code with `reason` asks of the engine itself; whether run() returns.
     bool leave(Thread& thread, abi::ExitReason reason);
     /// Puts a unit of the base tier in the place of one that asked for it.
@@ -160,6 +171,10 @@ class Engine {
     void retire(CachedUnit& unit);
     /// The same for each, because its guest code changed or went away.
     void retire(const std::vector<CachedUnit*>& units);
+    /// Tells those who watch that a unit is entered no more.
+    void note_drop(const CachedUnit& unit, TierReason reason);
+    void show(Thread& thread, const CachedUnit& unit, const Making& how);
+    void show_ir(u64 pc, const ir::Function& f, std::string_view after);
     void flush();
     void free_old_generations();
     /// Makes the thread forget what it knows of older generations.
@@ -215,6 +230,9 @@ class Engine::Thread {
     u64 settled_instructions_ = 0;
     u64 lookups_ = 0, hits_ = 0, link_misses_ = 0, jump_cache_misses_ = 0;
     u64 exits_[exit_reason_count] = {};
+    // Of EngineOptions::sample_every.
+    u64 sampled_instructions_ = 0;
+    u64 random_ = 1;
     // Its latest write to watched code.
     GuestAddr written_page_;
     u64 written_instructions_ = 0;

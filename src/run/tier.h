@@ -2,7 +2,10 @@
 // that run/ knows no tier.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include "abi/context.h"
 #include "abi/frontend.h"
@@ -20,6 +23,8 @@ class TierCode {
     /// From now on whoever enters goes to `target`, or leaves with ExitReason::lookup while that is null. Any
     /// thread may be in the code.
     virtual void forward(const void* target) = 0;
+    /// Where it runs; empty if it is not the host's.
+    virtual std::span<const u8> host_code() const { return {}; }
 };
 
 /// Makes code; has working memory, so each thread has its own.
@@ -31,6 +36,8 @@ class Translator {
     /// such way: then it must be lifted and translated.
     virtual std::unique_ptr<TierCode> assemble(GuestAddr pc, abi::CodeSource& code,
                                                const abi::LiftOptions& options, abi::Lifted& lifted) = 0;
+    /// The code that translate() made last, for people, if that is wanted of it.
+    virtual std::string_view listing() const { return {}; }
 };
 
 /// One tier. Any thread may call it. What a translator gives lives no longer than the tier.
@@ -45,12 +52,16 @@ class Tier {
     virtual void link(const void* site, const void* entry) const = 0;
     /// Before the calling thread first runs code on `context`.
     virtual void prepare_thread(const abi::Context&) const {}
+    /// The code around units, of a tier that makes host code.
+    virtual std::span<const u8> stub_code() const { return {}; }
     /// Before fork(), no other thread being in the engine: false if the child could not have the code. Behind a fork()
     /// that followed a success, in parent and child: after_fork().
     virtual bool before_fork() const { return true; }
     virtual void after_fork(bool) const {}
 };
 
-using Optimize = void (*)(ir::Function& f);
+/// Hears of a function after each pass.
+using AfterPass = std::function<void(const ir::Function& f, std::string_view pass)>;
+using Optimize = void (*)(ir::Function& f, const AfterPass& after);
 
 }  // namespace kiln::run

@@ -73,6 +73,7 @@ class Tier1Code final : public TierCode {
     const void* entry() const override { return unit_->entry(); }
     std::size_t bytes() const override { return unit_->bytes(); }
     void forward(const void* target) override { unit_->forward(target); }
+    std::span<const u8> host_code() const override { return unit_->code(); }
 
   private:
     std::unique_ptr<CompiledUnit> unit_;
@@ -92,6 +93,7 @@ class Tier1Translator final : public Translator {
                                        abi::Lifted&) override {
         return nullptr;
     }
+    std::string_view listing() const override { return code_.listing; }
 
   private:
     CompiledUnits& units_;
@@ -113,6 +115,7 @@ class Tier1 final : public Tier {
     void prepare_thread(const abi::Context& context) const override {
         CompiledUnits::prepare_thread(context);
     }
+    std::span<const u8> stub_code() const override { return units_->stub_code(); }
     bool before_fork() const override { return units_->memory().before_fork().has_value(); }
     void after_fork(bool in_child) const override {
         in_child ? units_->memory().in_child() : units_->memory().in_parent();
@@ -123,9 +126,13 @@ class Tier1 final : public Tier {
     emit::EmitOptions options_;
 };
 
-void optimize_nothing(ir::Function&) {}
-void optimize_for_tier0(ir::Function& f) { opt::run_pipeline(f, opt::Level::tier0); }
-void optimize_fully(ir::Function& f) { opt::run_pipeline(f, opt::Level::full); }
+void optimize_nothing(ir::Function&, const AfterPass&) {}
+void optimize_for_tier0(ir::Function& f, const AfterPass& after) {
+    opt::run_pipeline(f, opt::Level::tier0, {.after = after});
+}
+void optimize_fully(ir::Function& f, const AfterPass& after) {
+    opt::run_pipeline(f, opt::Level::full, {.after = after});
+}
 
 const Interpreter interpreter;
 
@@ -140,7 +147,8 @@ std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::Addre
     const ir::StateLayout& layout = *frontend.env().layout;
     const abi::StubCode stubs = emit::make_stubs(layout);
     const auto pinned = emit::pinned_registers(layout);
-    const emit::EmitOptions emitting{.flat = space.base() == 0, .count_jumps = options.count_jumps};
+    const emit::EmitOptions emitting{
+        .flat = space.base() == 0, .count_jumps = options.count_jumps, .listing = options.listings};
     // Under a limit on address space a smaller cache is better than none.
     constexpr u64 least = u64{4} << 20;
     for (u64 bytes = code_memory_bytes(options.cache_bytes);; bytes = bytes / 2 & ~u64{4095}) {

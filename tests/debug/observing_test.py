@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""What Kiln tells of its units: --trace=tier, --stats. The guest is guests/observed.c, built with Debian's riscv64 cross
+"""What Kiln tells of its units: --trace=tier, --stats, --report, --dump, --perf-map, --jitdump, --gdb-jit. The guest is guests/observed.c, built with Debian's riscv64 cross
 compiler, so that its functions' names are known."""
 import argparse
 import collections
 import json
 import os
 import re
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -101,6 +103,118 @@ class Stats(unittest.TestCase):
         self.assertEqual(seen["unit_compiled"]["count"], seen["units_compiled"])
         self.assertEqual(seen["unit_compiled"]["count"] + seen["unit_interpreted"]["count"], seen["units_made"])
         self.assertGreater(seen["compiled_instructions"], seen["units_compiled"])
+
+
+class Report(unittest.TestCase):
+    def test_names_times_and_shares(self):
+        text = run("--report", rounds=200000)
+        self.assertRegex(text, r"^kiln: \S+/observed, process \d+\n")
+        self.assertRegex(text, r"\n +\d+     to make a unit by tier 1, lifting included: [\d.]+ us on average, ")
+        hottest = re.findall(r"^ +([\d.]+) %   (\S+)$", text.split("hottest functions")[1], re.M)
+        self.assertEqual(hottest[0][1], "hot_loop")
+        self.assertGreater(float(hottest[0][0]), 80)
+        self.assertRegex(text.split("hottest units")[1], r"^\n +[\d.]+ %   hot_loop\+0x[0-9a-f]+ 0x[0-9a-f]+, compiled, \d+ ins")
+        slowest = re.findall(r"^ +([\d.]+) us  \S+ 0x", text.split("slowest units")[1], re.M)
+        self.assertEqual(len(slowest), 20)
+        self.assertEqual(sorted(map(float, slowest), reverse=True), list(map(float, slowest)))
+        shares = re.findall(r"^ +([\d.]+) %   (.+)$", text.split("time of guest threads")[1].split("slowest")[0], re.M)
+        self.assertEqual(shares[0][1], "running compiled units")
+        self.assertAlmostEqual(sum(float(share) for share, _ in shares), 100, delta=1)
+
+    def test_to_a_file(self):
+        self.assertEqual(run("--report=report.txt"), "")
+        self.assertIn("hottest units", (WORK / "report.txt").read_text())
+        self.assertEqual(run("--report=/nosuch/file"),
+                         "kiln: cannot write the report to /nosuch/file: No such file or directory\n")
+
+
+class Dump(unittest.TestCase):
+    def test_one_function(self):
+        text = run("--dump=guest,ir,ir-after:dead_code,host,exits,links@hot_loop", "--opt=full")
+        units = re.findall(r"^unit 0x[0-9a-f]+ (\S+): (\w+), \d+ instructions$", text, re.M)
+        self.assertEqual({name.split("+")[0] for name, _ in units}, {"hot_loop"})
+        self.assertIn("entered_often", [reason for _, reason in units])
+        compiled = text.split(": entered_often")[1]
+        parts = ["\n  guest\n    0x", "\n  ir\n    function ", "\n  ir after dead_code\n    function ",
+                 "\n  exits\n    @0x", "\n  host 0x"]
+        self.assertEqual(sorted(parts, key=compiled.index), parts)
+        self.assertRegex(compiled, r"\n    0x[0-9a-f]+  mul ")
+        self.assertRegex(compiled, r"%\d+ = mul.i64 ")
+        self.assertRegex(compiled, r"\n    @0x[0-9a-f]+( #\d+)?: goto_pc.plain 0x")
+        self.assertRegex(compiled, r"\n    imul r")
+        self.assertRegex(text, r"\nlink (0x[0-9a-f]+) hot_loop\S* to \1 hot_loop")
+
+    def test_an_address_and_a_range(self):
+        named = {name: pc for pc, name in functions().items()}
+        pc = named["recursive"]
+        self.assertEqual({line.split()[1] for line in run(f"--dump=guest@{pc:#x}").splitlines() if line.startswith("unit")},
+                         {f"{pc:#x}"})
+        for line in run(f"--dump=host@{pc:#x}-{pc + 8:#x}").splitlines():
+            if line.startswith("unit"):
+                self.assertIn(int(line.split()[1], 16), range(pc, pc + 8))
+
+    def test_what_makes_no_sense(self):
+        for words, message in (("host,what", "there is no what to show"), ("host@0x20-0x10", "0x20-0x10 is no range"),
+                               ("host@", " is no range"), ("host@0x", "0x is no range")):
+            done = subprocess.run([KILN, "run", "--dump=" + words, "x"], capture_output=True, text=True, env=CLEAN)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("kiln: --dump: " + message, done.stderr)
+
+
+class Profilers(unittest.TestCase):
+    def names_in_map(self, pid):
+        lines = Path(f"/tmp/perf-{pid}.map").read_text().splitlines()
+        entries = [re.fullmatch(r"([0-9a-f]+) ([0-9a-f]+) (.+)", line) for line in lines]
+        self.assertTrue(all(entries), lines)
+        return [entry[3] for entry in entries]
+
+    def names_in_dump(self, file):
+        data = file.read_bytes()
+        magic, version, size, machine, _, pid, _, _ = struct.unpack_from("<IIIIIIQQ", data)
+        self.assertEqual((magic, version, size, machine), (0x4a695444, 1, 40, 62))
+        self.assertEqual(pid, int(file.name.split("-")[1].split(".")[0]))
+        names, at = [], size
+        while at < len(data):
+            kind, total, _, _, _, vma, address, code, index = struct.unpack_from("<IIQIIQQQQ", data, at)
+            name, bytes_ = data[at + 56:at + total - code].decode(), data[at + total - code:at + total]
+            self.assertEqual((kind, vma, index, name[-1], len(bytes_)), (0, address, len(names), "\0", code))
+            names.append(name[:-1])
+            at += total
+        self.assertEqual(at, len(data))
+        return names
+
+    def test_perf_map_and_jitdump(self):
+        (WORK / "dumps").mkdir()
+        guest = subprocess.Popen([KILN, "run", "--perf-map", "--jitdump=dumps", WORK / "observed", "fork"], cwd=WORK,
+                                 stdout=subprocess.PIPE, text=True, env=CLEAN)
+        output, _ = guest.communicate(timeout=60)
+        child = int(output.splitlines()[1].split()[0])
+        try:
+            parents, childs = self.names_in_map(guest.pid), self.names_in_map(child)
+            self.assertEqual(parents[0], "[kiln: entering and leaving units]")
+            self.assertTrue(any(name.startswith("hot_loop+") for name in parents), parents)
+            self.assertFalse(any(name.startswith("indirect") for name in parents), parents)
+            # The child has its parent's units and its own.
+            self.assertTrue(any(name.startswith("hot_loop+") for name in childs), childs)
+            self.assertTrue(any(name.startswith("indirect+") for name in childs), childs)
+            for pid, names in (guest.pid, parents), (child, childs):
+                self.assertEqual(self.names_in_dump(WORK / f"dumps/jit-{pid}.dump"), names)
+        finally:
+            for pid in guest.pid, child:
+                Path(f"/tmp/perf-{pid}.map").unlink(missing_ok=True)
+
+    def test_a_folder_that_is_not_there(self):
+        done = subprocess.run([KILN, "run", "--jitdump=/nosuch", "x"], capture_output=True, text=True, env=CLEAN)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^kiln: cannot make /nosuch/jit-\d+.dump: No such file or directory\n$")
+
+    @unittest.skipUnless(shutil.which("gdb-multiarch"), "no GDB here")
+    def test_gdb_knows_the_guests_functions(self):
+        script = ["set debuginfod enabled off", "run", "info symbol $pc"]
+        command = ["gdb-multiarch", "-nx", "-batch", *(word for line in script for word in ("-ex", line)), "--args", KILN,
+                   "run", "--gdb-jit", WORK / "observed", "crash"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=CLEAN, stdin=subprocess.DEVNULL)
+        self.assertRegex(done.stdout, r"\n(main|crashing)\S*( \+ \d+)? in section .text of <in-memory")
 
 
 if __name__ == "__main__":

@@ -304,7 +304,8 @@ TEST_F(Threads, FlushedUnitsAreFreed) {
     guest.engine = nullptr;
     const CountingTier tier;
     guest.engine = std::make_unique<run::Engine>(
-        riscv64::frontend(), *guest.space, run::Tiers{&tier, &tier}, nullptr, [](ir::Function&) {}, options);
+        riscv64::frontend(), *guest.space, run::Tiers{&tier, &tier}, nullptr,
+        [](ir::Function&, const run::AfterPass&) {}, options);
     Assembler code(code_at);
     code.label("loop");
     for (int i = 0; i < 100; ++i) {

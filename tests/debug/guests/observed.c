@@ -3,6 +3,9 @@
 #include <fenv.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 __attribute__((noinline)) unsigned long hot_loop(unsigned long n) {
     unsigned long sum = 0;
@@ -34,7 +37,26 @@ __attribute__((noinline)) double rounding(unsigned long n) {
     return sum;
 }
 
+// Compiled when it meets a null pointer.
+__attribute__((noinline)) int crashing(volatile int* p, long n) {
+    int sum = 0;
+    for (long i = 0; i <= n; i++) sum += *p;
+    return sum;
+}
+
 int main(int argc, char** argv) {
+    if (argc > 1 && !strcmp(argv[1], "crash")) {
+        int value = 0;
+        for (int i = 0; i < 1000; i++) value += crashing(&value, 2);
+        return crashing(NULL, value);
+    }
+    if (argc > 1 && !strcmp(argv[1], "fork")) {
+        printf("%lu\n", hot_loop(100000));
+        fflush(stdout);
+        if (fork() != 0) return wait(NULL) < 0;
+        printf("%d %lu\n", getpid(), indirect(100000));
+        return 0;
+    }
     const unsigned long n = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
     printf("%lu %u %lu\n", hot_loop(100 * n), recursive(15), indirect(n));
     const double nearest = rounding(n);
