@@ -28,6 +28,20 @@ class CodeSource {
 /// No guest's instructions are longer, in bytes.
 inline constexpr std::size_t longest_instruction = 4;
 
+/// What is known of the guest code that begins at some address.
+struct CodeHistory {
+    u32 entries = 0;  ///< how often control came there, as far as it was counted
+    /// How long the unit is that was made there to stay; 0: there is none.
+    u32 unit_instructions = 0;
+};
+
+/// What is known of guest code.
+class Profile {
+  public:
+    virtual ~Profile() = default;
+    virtual CodeHistory at(GuestAddr pc) const = 0;
+};
+
 struct LiftOptions {
     /// A unit ends after this many guest instructions. 1 gives single-instruction units.
     u32 max_instructions = 64;
@@ -36,6 +50,9 @@ struct LiftOptions {
     /// Addresses, ascending, that no unit runs across: one may only begin there (a debugger's breakpoints).
     /// Null: none.
     const std::vector<GuestAddr>* stops = nullptr;
+    /// A unit goes on where control mostly went, and ends where it never did or where it can go on in another, unless
+    /// that is short. Null: nothing is known, and the unit goes on at fall-throughs.
+    const Profile* profile = nullptr;
 
     bool stops_at(GuestAddr pc) const {
         return stops != nullptr && std::binary_search(stops->begin(), stops->end(), pc);

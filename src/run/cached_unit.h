@@ -18,7 +18,8 @@ struct CachedUnit {
     bool linked = false;  ///< of the tier that makes hot code: other units and jump caches may lead to it
     bool warm = false;  ///< lifted as LiftOptions say, and may be linked; else a basic block, always entered
                         ///< by Engine::enter()
-    u32 entries = 0;    ///< while cold: how often it was entered
+    u32 instructions = 0;
+    u32 entries = 0;  ///< of the guest code while it was cold
 
     std::size_t bytes() const {
         return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);

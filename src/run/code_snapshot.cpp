@@ -29,7 +29,10 @@ std::span<const u8> CodeSnapshot::fetch(GuestAddr pc) {
         if (there.empty()) return {};
         if (used_ == pieces_.size()) pieces_.push_back(std::make_unique<Piece>());
         Piece& fresh = *pieces_[used_];
-        const std::size_t wanted = std::min(there.size(), piece_bytes);
+        std::size_t wanted = std::min(there.size(), piece_bytes);
+        // A byte is read once: what is lifted is what is hashed.
+        for (std::size_t i = 0; i < used_; ++i)
+            if (pc < pieces_[i]->begin) wanted = std::min<std::size_t>(wanted, pieces_[i]->begin - pc);
         fresh.begin = pc;
         fresh.size = wanted - abi::guest_copy(fresh.bytes, there.data(), wanted);
         if (fresh.size == 0) {  // it went away meanwhile: what is there now?

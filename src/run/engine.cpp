@@ -253,7 +253,10 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         if (invalidation != invalidation_ || !wanted() || (unit != nullptr && !warm)) continue;
         const std::string why =
             log_on(LogItem::tier) ? detail_of(how.why_not, unit, thread.lifted_.instructions) : std::string();
-        if (unit != nullptr) retire(*unit);
+        if (unit != nullptr) {
+            made->entries = unit->entries;
+            retire(*unit);
+        }
         unit = insert(thread, std::move(made));
         note_decision(how.reason, pc, why);
         if (options_.observer != nullptr) show(thread, *unit, how);
@@ -312,6 +315,8 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     if (watching_) how.lift.max_instructions = 1;
     if (!warm) return how;
     how.compiles = thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
+    // Where units are cold first, they have been counted.
+    if (how.compiles && options_.warm_after != 0) how.lift.profile = &block_counts_;
     if (how.compiles)
         how.reason = options_.warm_after == 0 ? TierReason::forced : TierReason::entered_often;
     else if (thread.hot_translator_ == nullptr)
@@ -319,6 +324,16 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     else
         how.reason = watching_ ? TierReason::watched : TierReason::does_not_apply;
     return how;
+}
+
+abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
+    const std::lock_guard lock(engine_.mutex_);
+    const CachedUnit* const unit = engine_.units_.find(pc.raw);
+    if (unit == nullptr) return {};
+    if (!unit->warm) return {unit->entries, 0};
+    // What has no code of the hot tier must not keep its neighbours from theirs.
+    constexpr u32 never_copied = ~u32{0};
+    return {unit->entries, unit->linked ? unit->instructions : never_copied};
 }
 
 std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
@@ -343,6 +358,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     unit->linked = how.warm && unit->tier == tiers_.hot;
     unit->pc = pc;
     unit->warm = how.warm;
+    unit->instructions = lifted.instructions;
     unit->ranges = std::move(lifted.ranges);
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     count(Counter::code_bytes, unit->code->bytes());

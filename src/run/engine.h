@@ -166,6 +166,16 @@ class Engine {
         return stops_ != nullptr && std::binary_search(stops_->begin(), stops_->end(), pc);
     }
 
+    /// What has run, for the lifter; looks into the tables, so not with the lock held.
+    class BlockCounts final : public abi::Profile {
+      public:
+        explicit BlockCounts(Engine& engine) : engine_(engine) {}
+        abi::CodeHistory at(GuestAddr pc) const override;
+
+      private:
+        Engine& engine_;
+    };
+
     u64 pc_of(const abi::Context& context) const;
     CachedUnit* insert(Thread& thread, std::unique_ptr<CachedUnit> made);
     void retire(CachedUnit& unit);
@@ -187,6 +197,7 @@ class Engine {
     const Optimize optimize_;
     const EngineOptions options_;
     const ir::SlotId pc_slot_;
+    const BlockCounts block_counts_{*this};
 
     std::mutex mutex_;  // guards everything below
     UnitMap units_;

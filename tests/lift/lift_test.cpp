@@ -2,6 +2,7 @@
 // What the IR computes is tested by running guest programs (tests/guest).
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <regex>
 #include <set>
@@ -169,6 +170,63 @@ TEST(Lift, StraddlesRuns) {
     EXPECT_FALSE(lifted.fetch_failed);
     EXPECT_EQ(covered_bytes(lifted), 4u);
     EXPECT_TRUE(has(f, ir::Op::add));
+}
+
+/// What a test says of code.
+class StatedProfile final : public abi::Profile {
+  public:
+    explicit StatedProfile(std::map<u64, abi::CodeHistory> code) : code_(std::move(code)) {}
+    abi::CodeHistory at(GuestAddr pc) const override {
+        const auto found = code_.find(pc.raw);
+        return found == code_.end() ? abi::CodeHistory{} : found->second;
+    }
+
+  private:
+    const std::map<u64, abi::CodeHistory> code_;
+};
+
+/// Where the unit of `words` goes on, with that profile.
+std::vector<u64> covered(const std::vector<u32>& words, std::map<u64, abi::CodeHistory> known) {
+    std::vector<u8> bytes;
+    for (u32 word : words) append(bytes, word, 4);
+    MemoryCode code(start, bytes);
+    const StatedProfile profile(std::move(known));
+    abi::LiftOptions options;
+    options.profile = &profile;
+    ir::Function f(frontend().env());
+    abi::Lifted lifted;
+    frontend().lift(f, start, code, options, lifted);
+    EXPECT_TRUE(ir::verify(f).has_value());
+    std::vector<u64> addresses;
+    for (const abi::CodeRange& range : lifted.ranges)
+        for (u32 at = 0; at < range.bytes; at += 4) addresses.push_back((range.begin + at).raw);
+    return addresses;
+}
+
+// 0x10000: beq a0, a1, 0x1000c; 0x10004: ret; 0x10008: ret; 0x1000c: ret
+const std::vector<u32> branch_over = {0x00b50663, 0x00008067, 0x00008067, 0x00008067};
+using Addresses = std::vector<u64>;
+
+TEST(LiftProfile, BranchesGoOnWhereControlWent) {
+    EXPECT_EQ(covered(branch_over, {{0x10004, {9, 0}}, {0x1000c, {2, 0}}}), (Addresses{0x10000, 0x10004}));
+    EXPECT_EQ(covered(branch_over, {{0x10004, {2, 0}}, {0x1000c, {9, 0}}}), (Addresses{0x10000, 0x1000c}));
+    EXPECT_EQ(covered(branch_over, {}), (Addresses{0x10000}));
+}
+
+TEST(LiftProfile, LongUnitsAreLinkedAndShortOnesCopied) {
+    EXPECT_EQ(covered(branch_over, {{0x10004, {9, 64}}}), (Addresses{0x10000}));
+    EXPECT_EQ(covered(branch_over, {{0x10004, {9, 1}}}), (Addresses{0x10000, 0x10004}));
+    EXPECT_EQ(covered(branch_over, {{0x1000c, {9, 64}}}), (Addresses{0x10000}));
+    EXPECT_EQ(covered(branch_over, {{0x1000c, {9, 1}}}), (Addresses{0x10000, 0x1000c}));
+    const std::vector<u32> jump = {0x0080006f, 0x00008067, 0x00008067};  // 0x10000: j 0x10008
+    EXPECT_EQ(covered(jump, {{0x10008, {9, 64}}}), (Addresses{0x10000}));
+    EXPECT_EQ(covered(jump, {{0x10008, {9, 1}}}), (Addresses{0x10000, 0x10008}));
+}
+
+TEST(LiftProfile, ALoopsWayBackIsNoWayOn) {
+    // 0x10000: addi a0, a0, -1; 0x10004: bnez a0, 0x10000; 0x10008: ret
+    const std::vector<u32> loop = {0xfff50513, 0xfe051ee3, 0x00008067};
+    EXPECT_EQ(covered(loop, {{0x10000, {99, 0}}, {0x10008, {1, 0}}}), (Addresses{0x10000, 0x10004, 0x10008}));
 }
 
 TEST(Lift, Disassembles) {

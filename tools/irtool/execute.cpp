@@ -1,4 +1,4 @@
-// run and diff.
+// run, emit and diff.
 #include <unistd.h>
 
 #include <csignal>
@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "emit/translate.h"
 #include "input.h"
 #include "ir/print.h"
 #include "run_ir.h"
@@ -58,6 +59,20 @@ int run(const Arguments& arguments) {
         if (outcome.state.slots[i] != 0) fmt::print("{:<10}{:#x}\n", name, outcome.state.slots[i]);
     });
     if (outcome.state.fp_flags != 0) fmt::print("{:<10}{:#x}\n", "fp flags", outcome.state.fp_flags);
+    return exit_good;
+}
+
+int emit(const Arguments& arguments) {
+    arguments.allow({"level", "passes", "verify-each"});
+    ir::Function f = read_one(arguments.operands(1)[0]);
+    optimize(f, arguments);
+    emit::Translator translator(emit::host_features(), {.listing = true});
+    abi::UnitCode code;
+    if (const auto made = translator.translate(f, code); !made) {
+        fmt::print("no code for {}\n", made.error().message);
+        return exit_negative;
+    }
+    fmt::print("{}", code.listing);
     return exit_good;
 }
 

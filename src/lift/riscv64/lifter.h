@@ -31,7 +31,7 @@ class Lifter : public ir::Builder {
   public:
     /// Lifts into `f`, which is empty. `extent` is what the unit covers so far and which jumps it follows.
     Lifter(ir::Function& f, const abi::LiftOptions& options, abi::Extent& extent)
-        : Builder(f), extent_(extent), extend_(options.extend) {
+        : Builder(f), extent_(extent), profile_(options.profile), extend_(options.extend) {
         known_values_[0] = 0;
         at(f.add_block());
     }
@@ -118,7 +118,7 @@ class Lifter : public ir::Builder {
 
     // Ways out of the unit, and past them.
     ir::BlockId new_block() { return function().add_block(); }
-    /// Goes to `target` if `taken` is 1; execution stays in the unit otherwise.
+    /// Goes to `target` if `taken` is 1; execution stays in the unit on one of both ways, or on none.
     void branch(ValueId taken, GuestAddr target);
     /// Jumps to `target` with the return address in `link`, within the unit if it may be extended.
     void jump(GuestAddr target, unsigned link);
@@ -134,7 +134,12 @@ class Lifter : public ir::Builder {
     }
 
   private:
+    enum class Way : u8 { fall_through, target, nowhere };
+    /// Where the unit goes on behind a branch.
+    Way way_behind(GuestAddr target) const;
+
     abi::Extent& extent_;
+    const abi::Profile* profile_;
     GuestAddr pc_, next_;
     bool extend_;
     bool ended_ = false;
