@@ -24,6 +24,7 @@ struct Limits {
     bool hexadecimal = false;
     bool assignments = false;
     bool path = false;
+    double least = 0, most = 0;
 };
 constexpr Limits any() { return {}; }
 constexpr Limits numbers(u64 low, u64 high) { return {low, high}; }
@@ -31,6 +32,7 @@ constexpr Limits sizes(u64 low, u64 high) { return {low, high, true}; }
 constexpr Limits assignments() { return {.assignments = true}; }
 constexpr Limits names() { return {}; }
 constexpr Limits paths() { return {.path = true}; }
+constexpr Limits ratios(double least, double most) { return {.least = least, .most = most}; }
 constexpr Limits addresses() { return {.hexadecimal = true}; }
 
 // The values of each listed type.
@@ -128,6 +130,25 @@ bool read(Number& field, std::string_view text, const Limits& limits) {
     return true;
 }
 
+bool read(Ratio& field, std::string_view text, const Limits& limits) {
+    double value = 0, place = 1;
+    size_t digits = 0, decimals = 0;
+    for (const char c : text) {
+        if (c == '.' && place == 1 && digits != 0) {
+            place = 0.1;
+            continue;
+        }
+        if (c < '0' || c > '9' || ++digits > 9) return false;
+        if (place < 1 && ++decimals > 4) return false;
+        value = place < 1 ? value + place * (c - '0') : 10 * value + (c - '0');
+        if (place < 1) place /= 10;
+    }
+    constexpr double rounding = 1e-9;
+    if (digits == 0 || value < limits.least - rounding || value > limits.most + rounding) return false;
+    field.value = value;
+    return true;
+}
+
 bool read(MaybeNumber& field, std::string_view text, const Limits& limits) {
     Number number = 0;
     if (!read(number, text, limits)) return false;
@@ -206,6 +227,12 @@ std::string text(Number field, const Limits& limits) {
     if (suffix) result += " kMG"[suffix];
     return result;
 }
+std::string text(Ratio field, const Limits&) {
+    const u64 all = static_cast<u64>(field.value * 10000 + 0.5);
+    std::string decimals = std::to_string(10000 + all % 10000).substr(1);
+    decimals.resize(decimals.find_last_not_of('0') + 1);
+    return std::to_string(all / 10000) + (decimals.empty() ? "" : "." + decimals);
+}
 std::string text(const MaybeNumber& field, const Limits& limits) { return field ? text(*field, limits) : ""; }
 
 std::string text(const List& field, const Limits&) {
@@ -236,6 +263,9 @@ std::string expected(const Limits& limits) {
     if constexpr (std::same_as<T, Flag>) return "yes or no";
     if constexpr (std::same_as<T, List>) return limits.assignments ? "NAME=VALUE" : "NAME";
     if constexpr (std::same_as<T, LogItems>) return "items out of " + joined(values_of<T>(), ", ");
+    if constexpr (std::same_as<T, Ratio>)
+        return "a number from " + text(Ratio{limits.least}, limits) + " to " +
+               text(Ratio{limits.most}, limits);
     if constexpr (Choice<T>)
         return (values_of<T>().size() > 1 ? "one of " : "") + joined(values_of<T>(), ", ");
     if (limits.high == std::numeric_limits<u64>::max()) return limits.hexadecimal ? "an address" : "a number";

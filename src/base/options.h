@@ -65,6 +65,11 @@ using Number = u64;
 using MaybeNumber = std::optional<u64>;
 using Text = std::string;
 using MaybeText = std::optional<std::string>;
+/// A number with decimals, four at most.
+struct Ratio {
+    double value = 0;
+    operator double() const { return value; }
+};
 /// Where to write something, if it is wanted at all: "-", the bare option, is standard error.
 struct OutputFile {
     std::optional<std::string> name;

@@ -81,7 +81,10 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.engine.kind = options.engine;
     request.engine.opt = options.opt;
     request.engine.templates = options.translation == Translation::templates;
-    request.engine.hot_after = static_cast<u32>(options.hot_after);
+    request.engine.policy = {.hot_after = static_cast<u32>(options.hot_after),
+                             .adaptive = options.adaptive,
+                             .alpha = options.ewma_alpha,
+                             .decay = options.decay};
     request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
     request.engine.cache_bytes = options.cache_bytes;
     request.engine.cache_units = options.cache_units;

@@ -20,6 +20,7 @@ struct CachedUnit {
                         ///< by Engine::enter()
     u32 instructions = 0;
     u32 entries = 0;  ///< of the guest code while it was cold
+    u32 epoch = 0;    ///< as of when `entries` is (run/policy.h)
 
     std::size_t bytes() const {
         return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);

@@ -47,6 +47,11 @@ Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Ti
       optimize_(optimize),
       options_(options),
       pc_slot_(frontend.env().layout->pc),
+      policy_([&] {
+          PolicyOptions policy = options.policy;
+          policy.hot_after = options.warm_after;
+          return policy;
+      }()),
       code_pages_(space) {
     space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
     space_.set_write_listener([this](GuestAddr begin, u64 bytes) { return allow_writes(begin, bytes); });
@@ -193,8 +198,21 @@ abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
     }
     // Links and jump caches lead to units of the hot tier, which those of another cannot enter.
     context.jump_cache = empty_jump_cache_.get();
-    const abi::ExitReason reason = unit.tier->run(unit.code->entry(), context);
+    constexpr u32 one_in = 64;
+    const bool sampled = policy_.adapts() && ++thread.interpreted_ % one_in == 0;
+    const abi::ExitReason reason =
+        sampled ? run_timed(thread, unit) : unit.tier->run(unit.code->entry(), context);
     context.link_site = nullptr;
+    return reason;
+}
+
+abi::ExitReason Engine::run_timed(Thread& thread, const CachedUnit& unit) {
+    const u64 instructions = thread.context_.instructions();
+    const u64 begin = CountedTime::now();
+    const abi::ExitReason reason = unit.tier->run(unit.code->entry(), thread.context_);
+    const u64 nanoseconds = CountedTime::now() - begin;
+    const std::lock_guard lock(mutex_);
+    policy_.note_interpreted(thread.context_.instructions() - instructions, nanoseconds);
     return reason;
 }
 
@@ -231,12 +249,12 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
     CachedUnit* unit = units_.find(pc);
     ++thread.lookups_;
     thread.hits_ += unit != nullptr;
-    if (unit != nullptr && !unit->warm) ++unit->entries;
+    policy_.count_entry(unit != nullptr && !unit->warm ? unit : nullptr);
     const auto wanted = [&] {
-        return unit == nullptr || (!unit->warm && unit->entries >= options_.warm_after);
+        return unit == nullptr || (!unit->warm && unit->entries >= policy_.hot_after());
     };
     while (wanted()) {
-        const bool warm = unit != nullptr || options_.warm_after == 0;
+        const bool warm = unit != nullptr || policy_.hot_after() == 0;
         const u64 invalidation = invalidation_;
         Making how = making(thread, pc, warm);
         thread.parked_ = true;  // others need not wait for this thread to free units meanwhile
@@ -259,6 +277,8 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         }
         unit = insert(thread, std::move(made));
         note_decision(how.reason, pc, why);
+        if (policy_.adapts() && how.compiles)
+            policy_.note_compiled(thread.lifted_.instructions, how.nanoseconds);
         if (options_.observer != nullptr) show(thread, *unit, how);
         if (code_pages_.watch(*unit) && CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {
             retire(std::vector{unit});
@@ -318,7 +338,7 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     // Where units are cold first, they have been counted.
     if (how.compiles && options_.warm_after != 0) how.lift.profile = &block_counts_;
     if (how.compiles)
-        how.reason = options_.warm_after == 0 ? TierReason::forced : TierReason::entered_often;
+        how.reason = policy_.hot_after() == 0 ? TierReason::forced : TierReason::entered_often;
     else if (thread.hot_translator_ == nullptr)
         how.reason = TierReason::warmed;
     else
@@ -339,7 +359,8 @@ abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
 std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     abi::Lifted& lifted = thread.lifted_;
     thread.code_.clear(how.invalidation);
-    const u64 begin_ns = times_are_counted ? CountedTime::now() : 0;
+    const bool timed = times_are_counted || (policy_.adapts() && how.compiles);
+    const u64 begin_ns = timed ? CountedTime::now() : 0;
     auto unit = std::make_unique<CachedUnit>();
     // Templates know nothing of a debugger's wishes.
     const bool debugged = thread.watching_ || how.lift.stops != nullptr;
@@ -366,11 +387,10 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
         count(Counter::compiled_instructions, lifted.instructions);
         count(Counter::compiled_bytes, unit->code->bytes());
     }
-    if (times_are_counted) {
-        how.nanoseconds = CountedTime::now() - begin_ns;
+    if (timed) how.nanoseconds = CountedTime::now() - begin_ns;
+    if (times_are_counted)
         record(unit->tier == tiers_.base ? Duration::unit_interpreted : Duration::unit_compiled,
                how.nanoseconds);
-    }
     return unit;
 }
 

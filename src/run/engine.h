@@ -25,6 +25,7 @@
 #include "run/code_snapshot.h"
 #include "run/exit_counts.h"
 #include "run/observer.h"
+#include "run/policy.h"
 #include "run/tier.h"
 #include "run/tier_decisions.h"
 #include "run/unit_map.h"
@@ -42,7 +43,7 @@ struct EngineOptions {
     /// often, it is made again as `lift` says, and linked. 0: at once.
     u32 warm_after = 8;
     /// The same where units are compiled then (EngineKind::hybrid).
-    u32 hot_after = 64;
+    PolicyOptions policy{};
     /// Whether units are made to count their jumps, for statistics.
     bool count_jumps = false;
     /// Who looks on; null: nobody. Must outlive the engine.
@@ -144,6 +145,8 @@ class Engine {
     /// Guest instructions until a thread that nobody asks for attention is next in leave().
     i64 grant(Thread& thread) const;
     void take_sample(Thread& thread);
+    /// The same as run(), taking the time for the policy.
+    abi::ExitReason run_timed(Thread& thread, const CachedUnit& unit);
     /// Does what leaving translated code with `reason` asks of the engine itself; whether run() returns.
     bool leave(Thread& thread, abi::ExitReason reason);
     /// Puts a unit of the base tier in the place of one that asked for it.
@@ -203,6 +206,7 @@ class Engine {
     UnitMap units_;
     std::unordered_map<u64, std::vector<std::unique_ptr<CachedUnit>>> retired_;  // by pc
     std::unordered_set<u64> never_compiled_;  // where a unit of the hot tier asked for the tier below
+    Policy policy_;
     CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
     std::vector<Thread*> threads_;
@@ -241,6 +245,7 @@ class Engine::Thread {
     u64 settled_instructions_ = 0;
     u64 lookups_ = 0, hits_ = 0, link_misses_ = 0, jump_cache_misses_ = 0;
     u64 exits_[exit_reason_count] = {};
+    u32 interpreted_ = 0;  // counts towards the next that is timed
     // Of EngineOptions::sample_every.
     u64 sampled_instructions_ = 0;
     u64 random_ = 1;

@@ -183,7 +183,9 @@ std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressS
     EngineOptions chosen = options;
     std::unique_ptr<Tier> tier1;
     if (options.kind != EngineKind::interp) tier1 = make_tier1(frontend, space, options);
-    if (tier1 != nullptr) chosen.warm_after = options.kind == EngineKind::jit1 ? 0 : options.hot_after;
+    if (tier1 != nullptr) chosen.warm_after = options.kind == EngineKind::jit1 ? 0 : options.policy.hot_after;
+    if (tier1 == nullptr || options.kind == EngineKind::jit1) chosen.policy = {};
+    chosen.policy.hot_after = chosen.warm_after;
     const Tiers tiers{&interpreter, tier1 != nullptr ? tier1.get() : &interpreter};
     return std::make_unique<Engine>(frontend, space, tiers, std::move(tier1), passes_of(options.opt), chosen);
 }

@@ -75,6 +75,10 @@ class TierTrace(unittest.TestCase):
         self.assertGreater(found["flushed"], 100)
         self.assertEqual(found["flushed"] % 101, 0)
 
+    def test_other_policies(self):
+        for words in ["--adaptive"], ["--adaptive", "--ewma-alpha=0.1"], ["--decay=0.5"], ["--hot-after=1"]:
+            self.assertIn("entered_often", {reason for _, reason in self.decisions(*words)})
+
     def test_the_counts_are_those_of_the_trace(self):
         counts = stats("--trace=tier", "--trace-file=trace")["decisions_by_reason"]
         lines = (WORK / "trace").read_text().splitlines()

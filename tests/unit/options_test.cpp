@@ -150,6 +150,24 @@ TEST(Options, UnknownOptionsSuggestTheNearest) {
     EXPECT_EQ(complaint({"--=1"}), "unknown option --=1");
 }
 
+TEST(Options, Ratios) {
+    Options options;
+    EXPECT_EQ(Options::default_text(OptionId::ewma_alpha), "0.2");
+    EXPECT_EQ(Options::default_text(OptionId::decay), "1");
+    ASSERT_TRUE(read(options, {"--ewma-alpha=0.3", "--decay=0.9505"}));
+    EXPECT_DOUBLE_EQ(options.ewma_alpha, 0.3);
+    EXPECT_DOUBLE_EQ(options.decay, 0.9505);
+    EXPECT_THAT(options.nested_words(), ElementsAre("--ewma-alpha=0.3", "--decay=0.9505"));
+    EXPECT_EQ(complaint({"--ewma-alpha=0.31"}), "--ewma-alpha=0.31: expected a number from 0.1 to 0.3");
+    for (const char* wrong :
+         {"--decay=1.0001", "--decay=0.4", "--decay=.9", "--decay=0.95001", "--decay=0.9.5", "--decay=-1",
+          "--decay=1e0", "--decay=9999999999", "--decay=x"})
+        EXPECT_THAT(complaint({wrong}), testing::EndsWith(": expected a number from 0.5 to 1"));
+    EXPECT_EQ(complaint({"--hot-after=0"}), "--hot-after=0: expected a number from 1 to 1048576");
+    EXPECT_EQ(complaint({"--cache-size=1k"}), "--cache-size=1k: expected a size from 64k to 1024G");
+    EXPECT_EQ(complaint({"--cache-units=1"}), "--cache-units=1: expected a number from 64 to 1073741824");
+}
+
 TEST(Options, HelpAsAValueListsTheValues) {
     Options options;
     ASSERT_TRUE(read(options, {"-cpu", "help"}));

@@ -1,0 +1,32 @@
+#include "run/policy.h"
+
+#include <algorithm>
+
+namespace kiln::run {
+
+void Policy::fade(CachedUnit& unit) const {
+    const u32 epoch = static_cast<u32>(searches_ / searches_per_epoch);
+    double entries = unit.entries;
+    for (; unit.epoch != epoch && entries >= 1; ++unit.epoch) entries *= options_.decay;
+    unit.epoch = epoch;
+    unit.entries = static_cast<u32>(entries);
+}
+
+void Policy::adapt(double& average, u64 instructions, u64 nanoseconds) {
+    if (instructions == 0) return;
+    const double newest = static_cast<double>(nanoseconds) / static_cast<double>(instructions);
+    average = average == 0 ? newest : average + options_.alpha * (newest - average);
+    // However odd the figures are: a host that stands still while a unit is interpreted, say.
+    constexpr double least = 16, most = 1024;
+    if (compile_ns_ != 0 && interpret_ns_ != 0)
+        hot_after_ = static_cast<u32>(std::clamp(compile_ns_ / interpret_ns_, least, most));
+}
+
+void Policy::note_compiled(u64 instructions, u64 nanoseconds) {
+    adapt(compile_ns_, instructions, nanoseconds);
+}
+void Policy::note_interpreted(u64 instructions, u64 nanoseconds) {
+    adapt(interpret_ns_, instructions, nanoseconds);
+}
+
+}  // namespace kiln::run
