@@ -1,7 +1,7 @@
 # The commands of the project; `make help` lists them. Everything is built by CMake into build/<preset>.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long check format bench asan coverage deps deps-test clean
+.PHONY: help run build test test-long check format bench asan tsan coverage deps deps-test clean
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -37,6 +37,10 @@ test-long: deps-test ## Run the long suite: every program, 10^8 random instructi
 asan: deps-test ## Run the quick tests under the address and undefined-behaviour sanitizers
 	$(call cmake_build,asan)
 	$(CTEST) --test-dir build/asan -L quick
+
+tsan: deps-test ## Run the quick tests under ThreadSanitizer
+	$(call cmake_build,tsan)
+	$(CTEST) --test-dir build/tsan -L quick
 
 coverage: deps-test ## Run the quick tests and say how much of src/ they reach
 	$(call cmake_build,coverage)

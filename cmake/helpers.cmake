@@ -19,6 +19,14 @@ function(kiln_library name)
     target_compile_definitions(kiln_${name} ${scope} FMT_STATIC_THOUSANDS_SEPARATOR=',')
 endfunction()
 
+# kiln_timeout(<variable> <seconds>): a test's time limit, longer where instrumented code makes it slower.
+function(kiln_timeout variable seconds)
+    if(KILN_SANITIZE OR KILN_COVERAGE)
+        math(EXPR seconds "4 * ${seconds}")
+    endif()
+    set(${variable} ${seconds} PARENT_SCOPE)
+endfunction()
+
 # kiln_engine_tests(<name> TIMEOUT <seconds> COMMAND ...): a quick test of the command as users have it, and one for each other
 # engine, <name>_<engine>.
 function(kiln_engine_tests name)
@@ -30,7 +38,8 @@ function(kiln_engine_tests name)
         set_tests_properties(${name}_${engine} PROPERTIES ENVIRONMENT "KILN_ENGINE=${engine}")
         list(APPEND tests ${name}_${engine})
     endforeach()
-    set_tests_properties(${tests} PROPERTIES LABELS quick TIMEOUT ${ARG_TIMEOUT})
+    kiln_timeout(timeout ${ARG_TIMEOUT})
+    set_tests_properties(${tests} PROPERTIES LABELS quick TIMEOUT ${timeout})
 endfunction()
 
 # kiln_test(<name> SOURCES ... DEPS ... [LABELS ...]): one GoogleTest executable, registered as one ctest test.
@@ -47,8 +56,6 @@ function(kiln_test name)
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 300)
     endif()
-    if(KILN_SANITIZE OR KILN_COVERAGE)
-        math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")  # instrumented code is that much slower
-    endif()
-    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
+    kiln_timeout(timeout ${ARG_TIMEOUT})
+    set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${timeout} ENVIRONMENT "${ARG_ENV}")
 endfunction()

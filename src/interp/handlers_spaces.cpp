@@ -60,14 +60,13 @@ KILN_HANDLER(mmu_address) {
     KILN_NEXT;
 }
 
-// The two below have locals by address. A function of the handlers' calling convention cannot have them where a sanitizer
-// makes them an allocation of its own.
-
-[[gnu::noinline]] bool mmu_load_done(const Code* ip, u8* state) {
+KILN_HANDLER(mmu_load) {
     const u64 bytes = ip->c;
     Parts parts;
-    if (!translate(state, word(state, ip->a) + ip->imm, bytes, abi::MmuAccess::read, parts)) [[unlikely]]
-        return false;
+    if (!translate(state, word(state, ip->a) + ip->imm, bytes, abi::MmuAccess::read, parts)) [[unlikely]] {
+        stop_at(ip, state);
+        return abi::ExitReason::fault;
+    }
     u128 value = 0;
     if (parts.first_bytes == bytes) [[likely]] {
         copy_whole(bytes, [&](auto whole) {
@@ -83,14 +82,16 @@ KILN_HANDLER(mmu_address) {
         give_pair(state, ip->dst, value);
     else
         word(state, ip->dst) = static_cast<u64>(value);
-    return true;
+    KILN_NEXT;
 }
 
-[[gnu::noinline]] bool mmu_store_done(const Code* ip, u8* state) {
+KILN_HANDLER(mmu_store) {
     const u64 bytes = ip->c;
     Parts parts;
-    if (!translate(state, word(state, ip->a) + ip->imm, bytes, abi::MmuAccess::write, parts)) [[unlikely]]
-        return false;
+    if (!translate(state, word(state, ip->a) + ip->imm, bytes, abi::MmuAccess::write, parts)) [[unlikely]] {
+        stop_at(ip, state);
+        return abi::ExitReason::fault;
+    }
     const u128 value = bytes > 8 ? pair(state, ip->b) : word(state, ip->b);
     if (parts.first_bytes == bytes) [[likely]] {
         copy_whole(bytes, [&](auto whole) {
@@ -101,22 +102,6 @@ KILN_HANDLER(mmu_address) {
         std::memcpy(parts.first, &value, parts.first_bytes);
         std::memcpy(parts.second, reinterpret_cast<const u8*>(&value) + parts.first_bytes,
                     bytes - parts.first_bytes);
-    }
-    return true;
-}
-
-KILN_HANDLER(mmu_load) {
-    if (!mmu_load_done(ip, state)) [[unlikely]] {
-        stop_at(ip, state);
-        return abi::ExitReason::fault;
-    }
-    KILN_NEXT;
-}
-
-KILN_HANDLER(mmu_store) {
-    if (!mmu_store_done(ip, state)) [[unlikely]] {
-        stop_at(ip, state);
-        return abi::ExitReason::fault;
     }
     KILN_NEXT;
 }

@@ -166,12 +166,13 @@ i64 fork_process(Thread& parent, const Request& request) {
     if (host_flags != 0 && !alone) return -EINVAL;
     i64 child;
     {
-        // No other thread is in the middle of a change that the child would see half of.
+        // No other thread is in the middle of a change that the child would see half of. The limits first: whoever
+        // changes them goes on to the address space with their lock held.
+        std::scoped_lock limits(process.limits_mutex);
         auto engine = process.engine.freeze();
         auto memory = process.memory.freeze();
         auto signals = parent.signals->freeze();
         auto robust = process.robust_lists.freeze();
-        std::scoped_lock limits(process.limits_mutex);
         std::unique_lock<std::mutex> debugged;
         if (process.debugged != nullptr) debugged = process.debugged->freeze();
         SignalsBlocked blocked;

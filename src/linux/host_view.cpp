@@ -12,7 +12,7 @@ void show_on_host(const Process& process) {
     const LoadedProgram& program = process.program;
     // As execve(2) names a process.
     const std::string& name = process.request.exec_name;
-    ::prctl(PR_SET_NAME, name.c_str() + name.rfind('/') + 1);
+    ::prctl(PR_SET_NAME, name.c_str() + (name.rfind('/') + 1));
 
     const auto host = [&](GuestAddr address) { return reinterpret_cast<u64>(process.memory.host(address)); };
     // The heap stays kiln's: its beginning is not known to us, and need only not lie behind its end.

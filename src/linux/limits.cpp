@@ -97,8 +97,9 @@ std::string MemoryLimits::word() const {
 
 HostBound::HostBound(const MemoryLimits& limits) {
     for (const Row& row : rows) {
-        before_[&row - rows] = of_host(row);
-        set_host(row, limits.limits_[&row - rows]);
+        rlimit bound = before_[&row - rows] = of_host(row);
+        bound.rlim_cur = std::min(limits.limits_[&row - rows].rlim_cur, bound.rlim_max);
+        set_host(row, bound);
     }
 }
 

@@ -36,7 +36,7 @@ class MemoryLimits {
 };
 
 /// While it lives, the host holds this process to the guest's limits: for the programs that the host runs
-/// itself.
+/// itself. To the soft ones only: without privileges, hard ones could not be raised again when there is no such program.
 class HostBound {
   public:
     explicit HostBound(const MemoryLimits& limits);

@@ -222,7 +222,10 @@ Result<LoadedProgram> load(mem::AddressSpace& memory, const LoadRequest& request
 
 Result<LoadedProgram> load_program(mem::AddressSpace& memory, const LoadRequest& request) {
     auto program = load(memory, request);
-    if (!program) memory.clear();
+    if (program) return program;
+    memory.clear();
+    // One line, whatever name the file gives its dynamic linker.
+    std::ranges::replace_if(program.error().message, [](unsigned char c) { return c < ' '; }, '?');
     return program;
 }
 

@@ -32,6 +32,8 @@ constexpr u64 first_ceiling(u64 limit) { return limit > 2 * stack_room ? limit -
 // Behind an arena: where a kernel that is given a buffer across the arena's end stops, before it reaches memory
 // of kiln's own.
 constexpr u64 guard_bytes = u64{64} << 10;
+// In front of one: where guests get that take a small negative number for an address.
+constexpr u64 front_guard_bytes = u64{4} << 30;
 
 constexpr int reserve_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 
@@ -100,12 +102,18 @@ Result<std::unique_ptr<AddressSpace>> AddressSpace::create(const Options& option
                         std::strerror(error) + " (is there a limit on address space, ulimit -v?)",
                     error);
     }
-    return std::unique_ptr<AddressSpace>(new AddressSpace(reinterpret_cast<u64>(arena), limit, true));
+    std::unique_ptr<AddressSpace> space(new AddressSpace(reinterpret_cast<u64>(arena), limit, true));
+    // Where the host has something there already, it stays.
+    if (space->base_ > front_guard_bytes)
+        space->guarded_in_front_ = mmap(space->host(GuestAddr(-front_guard_bytes)), front_guard_bytes,
+                                        PROT_NONE, reserve_flags | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED;
+    return space;
 }
 
 AddressSpace::~AddressSpace() {
     for (const auto& [begin, region] : regions_) munmap(host(region.begin), region.bytes());
     if (arena_) munmap(host(GuestAddr(0)), limit_ + guard_bytes);
+    if (guarded_in_front_) munmap(host(GuestAddr(-front_guard_bytes)), front_guard_bytes);
 }
 
 void AddressSpace::clear() {

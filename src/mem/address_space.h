@@ -3,7 +3,7 @@
 // Guest address g lives at host address base() + g, for every g below limit(). Base 0 is the normal case:
 // kiln is a static-pie, so the kernel puts nothing of kiln's below 256 GiB and the guest can have its own
 // addresses. Any other base is an arena: limit() bytes reserved at once, inaccessible where the guest has
-// nothing. Both behave alike.
+// nothing, and guarded on both sides. Both behave alike.
 //
 // Laws kept here:
 //   - the map of regions is the truth about what the guest has; the host's mappings follow it under one lock;
@@ -234,6 +234,7 @@ class AddressSpace final : public abi::CodeSource {
     const u64 base_;
     const u64 limit_;
     const bool arena_;
+    bool guarded_in_front_ = false;
     u64 ceiling_;
     u64 brk_start_ = 0;
     u64 brk_ = 0;

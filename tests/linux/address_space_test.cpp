@@ -565,6 +565,17 @@ TEST_P(AddressSpaceTest, AgreesWithTheKernel) {
     munmap(host_begin, window * page);
 }
 
+TEST_P(AddressSpaceTest, NothingOfTheHostsIsAtSmallNegativeAddresses) {
+    // The host puts new mappings right below what it has.
+    constexpr u64 bytes = u64{1} << 30;
+    void* const hosts = mmap(nullptr, bytes, PROT_READ, anonymous | MAP_NORESERVE, -1, 0);
+    ASSERT_NE(hosts, MAP_FAILED);
+    u8 byte;
+    for (i64 address : {i64{-1}, -i64{page}, -(i64{1} << 20), -(i64{1} << 31)})
+        EXPECT_FALSE(copy_from(&byte, space->host(GuestAddr(static_cast<u64>(address))), 1)) << address;
+    munmap(hosts, bytes);
+}
+
 TEST(AddressSpace, RefusesAbsurdOptions) {
     EXPECT_FALSE(AddressSpace::create({.limit = 12345}));
     EXPECT_FALSE(AddressSpace::create({.limit = 0}));

@@ -172,6 +172,12 @@ TEST_F(LoaderTest, LoadsPositionIndependentPrograms) {
     EXPECT_EQ(space->regions().size(), 3u) << "program, signal page, stack: the slack is given back";
 }
 
+TEST_F(LoaderTest, NamesAnOddDynamicLinkerInOneLine) {
+    ElfBuilder builder;
+    builder.add_interpreter(std::string_view("/two\nlines\0", 11));
+    expect_refused(load(builder), ENOENT, 127, "dynamic linker /two?lines is not there");
+}
+
 TEST_F(LoaderTest, LoadsTheDynamicLinkerFromTheSysroot) {
     const std::string name = "/lib/kiln-test-ld.so";
     ElfBuilder linker(ET_DYN);

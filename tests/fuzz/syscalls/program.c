@@ -4,7 +4,8 @@
 //   program <seed> <first batch> <batches> <calls in a batch> <one argument in so many is wrong>
 //
 // Each batch is a process of its own. That it ends early is its own affair (calls take memory and time away), but for
-// SIGABRT, which no call here sends: so the emulator gave up. Status 1 then.
+// SIGABRT, which is handled: so the emulator gave up. Status 1 then. A batch that hangs is named with the call it
+// hangs in: one that waits with SIGALRM blocked may, no other.
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,15 +17,16 @@
 
 enum { seconds_for_a_batch = 20, errors = 134 };
 
-/// Shared with the batches: how many calls gave what.
-static struct counts {
-    word made, succeeded, failed[errors];
-}* counts;
-
 struct made_call {
     const struct row* row;
     word arguments[6];
 };
+
+/// Shared with the batches: how many calls gave what, and the one that is being made.
+static struct shared {
+    word made, succeeded, failed[errors];
+    struct made_call now;
+}* shared;
 
 static struct made_call generate(word seed, word index, unsigned rightness, unsigned descriptors) {
     seed_with(seed, index);
@@ -33,6 +35,12 @@ static struct made_call generate(word seed, word index, unsigned rightness, unsi
     while (!may_be_made(made.row));
     plausible_arguments(made.row, rightness, descriptors, made.arguments);
     return made;
+}
+
+static void print_call(FILE* file, const struct made_call* made) {
+    const word* a = made->arguments;
+    fprintf(file, "%s(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx)\n", made->row->name, a[0], a[1], a[2], a[3], a[4],
+            a[5]);
 }
 
 static void run_batch(word seed, word batch, word calls, unsigned rightness, int print) {
@@ -45,7 +53,8 @@ static void run_batch(word seed, word batch, word calls, unsigned rightness, int
         memfd_create("standard", 0);
     }
     const unsigned descriptors = make_descriptors();
-    static const int harmless[] = {SIGUSR1, SIGUSR2, 34, 40, 64, SIGPIPE, SIGXFSZ, SIGHUP, SIGIO};
+    // SIGABRT among them: a clone() may choose it as the signal that its parent gets, but who gives up resets it first.
+    static const int harmless[] = {SIGUSR1, SIGUSR2, SIGABRT, 34, 40, 64, SIGPIPE, SIGXFSZ, SIGHUP, SIGIO};
     const struct sigaction action = {.sa_handler = wake};
     for (unsigned i = 0; i < sizeof harmless / sizeof *harmless; ++i) sigaction(harmless[i], &action, NULL);
     spared = getppid();
@@ -53,19 +62,19 @@ static void run_batch(word seed, word batch, word calls, unsigned rightness, int
     for (word i = 0; i < calls; ++i) {
         const struct made_call made = generate(seed, batch * calls + i, rightness, descriptors);
         set_alarm(3000);
-        if (print) {
-            fprintf(stderr, "%s(%#lx, %#lx, %#lx, %#lx, %#lx, %#lx)\n", made.row->name, made.arguments[0],
-                    made.arguments[1], made.arguments[2], made.arguments[3], made.arguments[4],
-                    made.arguments[5]);
-        }
+        // What it waits for, its mask alone decides: the batch's own, which is empty, lets the timer end it.
+        if (made.row->number == SYS_rt_sigsuspend)
+            raw_call(SYS_rt_sigprocmask, (word[6]){0, 0, made.arguments[0], sizeof(word)});
+        shared->now = made;
+        if (print) print_call(stderr, &made);
         const long result = raw_call(made.row->number, made.arguments);
         // A child or a thread that the call made.
         if (thread_id() != self) raw_call(SYS_exit, (word[6]){0});
-        __atomic_fetch_add(&counts->made, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&shared->made, 1, __ATOMIC_RELAXED);
         if (result >= 0 || result <= -errors)
-            __atomic_fetch_add(&counts->succeeded, 1, __ATOMIC_RELAXED);
+            __atomic_fetch_add(&shared->succeeded, 1, __ATOMIC_RELAXED);
         else
-            __atomic_fetch_add(&counts->failed[-result], 1, __ATOMIC_RELAXED);
+            __atomic_fetch_add(&shared->failed[-result], 1, __ATOMIC_RELAXED);
     }
     raw_call(SYS_exit_group, (word[6]){0});
 }
@@ -86,7 +95,7 @@ int main(int count, char** arguments) {
     limit(RLIMIT_FSIZE, 1 << 20);
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_AS, 1ul << 30);
-    counts = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     word early = 0, hung = 0, aborted = 0;
     for (word batch = first; batch < first + batches; ++batch) {
         const pid_t child = fork();
@@ -97,22 +106,28 @@ int main(int count, char** arguments) {
         }
         const int status = status_of(child, seconds_for_a_batch);
         early += status != 0;
-        hung += status == -1;
+        if (status == -1) {
+            ++hung;
+            printf("batch %lu hung in ", batch);
+            print_call(stdout, &shared->now);
+            fflush(stdout);
+        }
         if (status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) {
             ++aborted;
-            printf("batch %lu ended with SIGABRT\n", batch);
+            printf("batch %lu ended with SIGABRT in ", batch);
+            print_call(stdout, &shared->now);
         }
         // What it left behind.
         kill(-child, SIGKILL);
         while (waitpid(-1, NULL, WNOHANG) > 0) continue;
         if ((batch - first) % 500 == 499) {
-            printf("%lu calls\n", counts->made);
+            printf("%lu calls\n", shared->made);
             fflush(stdout);
         }
     }
     printf("%lu calls made in %lu batches, %lu succeeded; %lu batches ended early, %lu of them were hung\n",
-           counts->made, batches, counts->succeeded, early, hung);
+           shared->made, batches, shared->succeeded, early, hung);
     for (int i = 1; i < errors; ++i)
-        if (counts->failed[i] > counts->made / 200) printf("  %-8lu %s\n", counts->failed[i], strerror(i));
+        if (shared->failed[i] > shared->made / 200) printf("  %-8lu %s\n", shared->failed[i], strerror(i));
     return aborted != 0;
 }

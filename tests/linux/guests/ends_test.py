@@ -59,6 +59,8 @@ class Ends(unittest.TestCase):
 
     def test_death_is_silent_where_no_core_is_allowed(self):
         self.assertEqual(run("null", 0), (-signal.SIGSEGV, "", ""))
+        if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
+            self.assertEqual(run("null", 0, core_bytes=1), (-signal.SIGSEGV, "", ""))
 
 
 class Unimplemented(unittest.TestCase):

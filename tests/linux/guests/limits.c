@@ -1,9 +1,11 @@
 // Limits on memory: they bind, are inherited by every kind of child, and bind nobody else.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -92,11 +94,52 @@ static void children(void) {
     CHECK(prlimit(getppid(), RLIMIT_NOFILE, NULL, &old) == 0 && old.rlim_cur > 0);
 }
 
+// Forks while another thread changes limits; in time, or never.
+static volatile int forking = 1;
+static void* change(void* unused) {
+    (void)unused;
+    for (unsigned long i = 0; forking; ++i) soft(RLIMIT_AS, (400 + i % 2) * MiB);
+    return NULL;
+}
+static void forks_meanwhile(void) {
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, change, NULL) == 0);
+    for (int i = 0; i < 100; ++i) {
+        const pid_t child = fork();
+        if (child == 0) _exit(0);
+        CHECK(status_of(child) == 0);
+    }
+    forking = 0;
+    CHECK(pthread_join(thread, NULL) == 0);
+}
+
+// Who tried to run what is no program has room for threads afterwards.
+static void* nothing(void* unused) { return unused; }
+static int after_failed_exec(void) {
+    // Without the right to raise hard limits again.
+    if (geteuid() == 0) CHECK(setuid(65534) == 0);
+    char name[] = "/tmp/kiln_limits_XXXXXX";
+    const int fd = mkstemp(name);
+    CHECK(fd >= 0 && write(fd, "no program", 10) == 10 && fchmod(fd, 0755) == 0 && close(fd) == 0);
+    const struct rlimit little = {100 * MiB, 100 * MiB};
+    CHECK(setrlimit(RLIMIT_AS, &little) == 0);
+    char* args[] = {name, NULL};
+    CHECK_FAILS(execve(name, args, environ), ENOEXEC);
+    unlink(name);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0);
+    return failures != 0;
+}
+
 int main(int argc, char** argv) {
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     if (argc > 1 && strcmp(argv[1], "inner") == 0) return inner();
+    const pid_t child = fork();
+    if (child == 0) _exit(after_failed_exec());
+    CHECK(status_of(child) == 0);
     address_space();
     data();
     children();
+    forks_meanwhile();
     return verdict();
 }

@@ -50,11 +50,17 @@ static void set_alarm(long microseconds) {
     setitimer(ITIMER_REAL, &often, NULL);
 }
 
-/// The status a child ended with; -1 if it did not end in time, but by SIGKILL. The caller has `wake` for SIGALRM.
+/// The status a child ended with; -1 if it did not end in time, but by SIGKILL. The caller has `wake` for SIGALRM. A child
+/// that is stopped is made to go on: a clone() chooses the signal that its parent gets at its end, and may choose SIGSTOP.
 static int status_of(pid_t child, unsigned seconds) {
     int status = -1;
-    alarm(seconds);
-    if (waitpid(child, &status, 0) == child) return status;
+    const struct itimerval patience = {{1, 0}, {seconds, 0}}, none = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &patience, NULL);
+    pid_t changed;
+    while ((changed = waitpid(child, &status, WUNTRACED)) == child && WIFSTOPPED(status))
+        kill(child, SIGCONT);
+    setitimer(ITIMER_REAL, &none, NULL);
+    if (changed == child) return status;
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     return -1;
