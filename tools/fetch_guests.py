@@ -35,8 +35,8 @@ SETS = {
     "bench": ["busybox-static", "bash", "bzip2", "gzip", "libc-bin", "lua5.4", "openssl", "perl", "python3",
               "sqlite3", "stockfish", "xz-utils", "zstd"],
     "tests": ["bash", "binutils", "bsdutils", "busybox-static", "bzip2", "coreutils", "dash", "gcc", "git", "grep", "gzip",
-              "libc6-dev", "lua5.4", "make", "openssl", "perl", "python3", "redis-server", "redis-tools", "sqlite3", "stockfish",
-              "tmux", "xz-utils", "zstd"],
+              "iproute2", "libc-bin", "libc6-dev", "lua5.4", "make", "netbase", "openssl", "perl", "python3", "redis-server",
+              "redis-tools", "sqlite3", "stockfish", "tmux", "xz-utils", "zstd"],
     # Programs with compilers or collectors of their own, for the long suite.
     "runtimes": ["golang-go", "guile-3.0", "libpython3.13-testsuite", "luajit", "nodejs", "openjdk-21-jdk-headless",
                  "pypy3", "ruby", "sbcl"],

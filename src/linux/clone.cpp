@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/counters.h"
@@ -159,11 +160,46 @@ i64 fork_with(u64 flags, int exit_signal) {
     return host_syscall(SYS_clone, flags | static_cast<u64>(exit_signal), 0, 0, tid_word, 0);
 }
 
+/// What a process can have of its own by unshare(2) just as well: how a threaded process makes a child with them.
+constexpr u64 unshared_options =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWNET;
+
+/// The C library's fork, which is safe among other threads; the child then leaves what `flags` say. The result is
+/// clone(2)'s: if the child cannot, it was never there, but for a SIGCHLD.
+i64 fork_and_unshare(u64 flags) {
+    int ends[2];
+    if (flags != 0 && ::pipe2(ends, O_CLOEXEC) != 0) return -errno;
+    const pid_t child = ::fork();
+    if (child < 0) {
+        const int error = errno;
+        if (flags != 0) ::close(ends[0]), ::close(ends[1]);
+        return -error;
+    }
+    if (flags == 0) return child;
+    i64 result = child;
+    if (child == 0) {
+        result = host_syscall(SYS_unshare, flags);
+        (void)!::write(ends[1], &result, sizeof result);
+        if (result < 0) ::_exit(1);
+    } else {
+        i64 unshared = -EAGAIN;
+        ::close(std::exchange(ends[1], -1));
+        while (::read(ends[0], &unshared, sizeof unshared) < 0 && errno == EINTR) continue;
+        if (unshared < 0) {
+            ::waitpid(child, nullptr, 0);
+            result = unshared;
+        }
+    }
+    ::close(ends[0]);
+    if (ends[1] >= 0) ::close(ends[1]);
+    return result;
+}
+
 i64 fork_process(Thread& parent, const Request& request) {
     Process& process = parent.process;
     const u64 host_flags = request.flags & host_options;
     const bool alone = process.threads == 1;
-    if (host_flags != 0 && !alone) return -EINVAL;
+    if (host_flags & ~unshared_options && !alone) return -EINVAL;
     i64 child;
     {
         // No other thread is in the middle of a change that the child would see half of. The limits first: whoever
@@ -177,10 +213,9 @@ i64 fork_process(Thread& parent, const Request& request) {
         if (process.debugged != nullptr) debugged = process.debugged->freeze();
         SignalsBlocked blocked;
         if (!process.engine.before_fork()) return -ENOMEM;
-        if (alone && (host_flags != 0 || request.exit_signal != SIGCHLD))
-            child = fork_with(host_flags, request.exit_signal);
-        else if (child = ::fork(); child < 0)
-            child = -errno;
+        child = alone && (host_flags != 0 || request.exit_signal != SIGCHLD)
+                    ? fork_with(host_flags, request.exit_signal)
+                    : fork_and_unshare(host_flags);
         process.engine.after_fork(child == 0);
     }
     if (child < 0) return child;

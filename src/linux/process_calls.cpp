@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "linux/guest_memory.h"
+#include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
 
 namespace kiln::user {
@@ -31,6 +32,11 @@ i64 change_limit(Thread& thread, int pid, int resource, u64 wanted, u64 old) {
     if (wanted != 0 && !load(thread, wanted, limit)) return -EFAULT;
     const rlimit* change = wanted != 0 ? &limit : nullptr;
     const bool own = pid == 0 || pid == getpid();
+    // Another guest's limit would bind the kiln that runs it: it keeps its own.
+    const std::string other = "/proc/" + std::to_string(pid) + "/exe";
+    if (!own && change != nullptr && MemoryLimits::covers(resource) &&
+        proc_link_target(thread.process, other))
+        return -EPERM;
     i64 result = own && MemoryLimits::covers(resource)
                      ? change_memory_limit(thread, resource, change, before)
                      : host_syscall(SYS_prlimit64, static_cast<u64>(pid), static_cast<u64>(resource),

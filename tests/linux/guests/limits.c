@@ -92,6 +92,14 @@ static void children(void) {
     struct rlimit old;
     CHECK(prlimit(getpid(), RLIMIT_AS, NULL, &old) == 0 && old.rlim_cur == 512 * MiB);
     CHECK(prlimit(getppid(), RLIMIT_NOFILE, NULL, &old) == 0 && old.rlim_cur > 0);
+    // What another process may map: as much as before if this is refused, and it goes on in any case.
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    child = fork();
+    if (child == 0) _exit(close(ends[1]) != 0 || read(ends[0], &old, 1) != 0 || system("true") == -2);
+    const struct rlimit little = {MiB, MiB};
+    CHECK(prlimit(child, RLIMIT_AS, &little, NULL) == 0 || errno == EPERM);
+    CHECK(close(ends[1]) == 0 && status_of(child) == 0 && close(ends[0]) == 0);
 }
 
 // Forks while another thread changes limits; in time, or never.

@@ -2,6 +2,7 @@
 // not take from the emulator. In children, which leave no trace.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -38,6 +39,31 @@ static void in_child(long flags, void (*part)(void)) {
 static void names(void) {
     struct utsname name;
     CHECK(sethostname("inside", 6) == 0 && uname(&name) == 0 && strcmp(name.nodename, "inside") == 0);
+}
+
+static void users(void) {
+    CHECK(getuid() == 65534 && unshare(CLONE_NEWUTS) == 0);
+    names();
+}
+
+static void* other_thread(void* lock) {
+    pthread_mutex_lock(lock);
+    return NULL;
+}
+
+/// Children of a process with other threads.
+static void among_threads(void) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    pthread_t other;
+    CHECK(pthread_create(&other, NULL, other_thread, &lock) == 0);
+    in_child(CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET, names);
+    in_child(CLONE_NEWUSER, users);
+    // clone(2) says this before it looks at rights, and leaves no child behind.
+    CHECK_FAILS(syscall(SYS_clone, CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL);
+    CHECK_FAILS(waitpid(-1, NULL, 0), ECHILD);
+    pthread_mutex_unlock(&lock);
+    pthread_join(other, NULL);
 }
 
 static void processes(void) {
@@ -153,6 +179,7 @@ int main(int count, char** arguments) {
     in_child(CLONE_NEWUTS, names);
     in_child(CLONE_NEWPID | CLONE_NEWIPC, processes);
     in_child(CLONE_NEWNS, mounts);
+    among_threads();
     in_child(CLONE_NEWUTS | CLONE_NEWNET, joined);
     newer_calls();
     own_program();
