@@ -121,6 +121,7 @@ i64 new_thread(Thread& parent, const Request& request) {
     {
         SignalsBlocked blocked;
         error = pthread_create(&handle, &attributes, thread_main, &start);
+        parent.signals->take_back();
     }
     pthread_attr_destroy(&attributes);
     if (error != 0) {

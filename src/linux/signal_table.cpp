@@ -80,6 +80,12 @@ void SignalTable::set(int signal, const SignalAction& action) {
     install(signal);
 }
 
+void SignalTable::take_back() {
+    constexpr int set_ids_signal = 33;  // the C library's SIGSETXID
+    std::scoped_lock lock(mutex_);
+    install(set_ids_signal);
+}
+
 bool SignalTable::concerns_kiln(int signal) const {
     if (signal == SIGSEGV || signal == SIGBUS) return true;
     u64 handler = actions_[signal - 1].handler;

@@ -25,6 +25,9 @@ class SignalTable {
     /// Replaces it, and makes the host deliver the signal to kiln exactly if kiln has something to do with
     /// it.
     void set(int signal, const SignalAction& action);
+    /// After the host's C library has made a thread: with the first one it takes a signal for itself that the guest's
+    /// C library wants too, to change user ids in all threads.
+    void take_back();
     /// From now on the host delivers every signal to kiln that the guest does not ignore: a debugger wants to
     /// know of those too that need no handler. Before inherit().
     void capture_all() { capture_all_ = true; }

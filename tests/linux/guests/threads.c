@@ -152,6 +152,31 @@ static void forks_among_threads(void) {
     for (int i = 0; i < 3; ++i) pthread_join(threads[i], NULL);
 }
 
+static void* sleeps(void* lock) {
+    pthread_mutex_lock(lock);
+    return (void*)(long)getuid();
+}
+
+// Ids are each thread's own; the C library changes them in all threads, by a signal of its own. To be called before any
+// thread is made; in a child, because it once ended the process.
+static void ids_of_all_threads(void) {
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+        pthread_t other;
+        void* id;
+        pthread_mutex_lock(&lock);
+        pthread_create(&other, NULL, sleeps, &lock);
+        int good = setresuid(-1, getuid(), -1) == 0 && setresgid(-1, getgid(), -1) == 0;
+        pthread_mutex_unlock(&lock);
+        pthread_join(other, &id);
+        _exit(!good || (long)id != (long)getuid());
+    }
+    int status;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+}
+
 static void* finish(void* argument) {
     (void)argument;
     usleep(20000);
@@ -159,6 +184,7 @@ static void* finish(void* argument) {
 }
 
 int main(void) {
+    ids_of_all_threads();
     sums();
     turns();
     directed();
