@@ -148,7 +148,10 @@ int run(const Personality& who, Words words) {
         request.at_exit = report;
     }
     std::unique_ptr<debug::GdbServer> debugger;
-    if (options.gdb) {
+    if (options.gdb_connection) {
+        debugger = debug::GdbServer::go_on(*options.gdb_connection);
+        request.debugger = debugger.get();
+    } else if (options.gdb) {
         auto listening = debug::GdbServer::listen(*options.gdb);
         if (!listening) return complain(who, listening.error().message, 1);
         debugger = std::move(*listening);

@@ -13,7 +13,7 @@ namespace kiln::debug {
 // ---- Features ----
 
 GdbSession::Answer GdbSession::supported_packet(std::string_view args) {
-    bool forks = false;
+    bool forks = false, programs = false;
     take(args, ":");
     while (!args.empty()) {
         const std::string_view feature = take_until(args, ';');
@@ -21,16 +21,19 @@ GdbSession::Answer GdbSession::supported_packet(std::string_view args) {
         if (feature == "swbreak+" || feature == "hwbreak+") notes_.break_reasons = true;
         if (feature == "no-resumed+") notes_.no_resumed = true;
         if (feature == "fork-events+") forks = true;
+        if (feature == "exec-events+") programs = true;
     }
-    // A fork can only be told of where a process has a name.
+    // Such things can only be told of where a process has a name.
     notes_.fork_events = forks && notes_.multiprocess;
-    debuggee_.report_forks(notes_.fork_events);
+    notes_.exec_events = programs && notes_.multiprocess;
+    debuggee_.report_processes(notes_.fork_events, notes_.exec_events);
     std::string answer = "PacketSize=" + to_hex(gdb_packet_bytes);
     answer +=
         ";QStartNoAckMode+;qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+"
         ";qXfer:threads:read+;QPassSignals+;QCatchSyscalls+;vContSupported+;swbreak+;hwbreak+;no-resumed+";
     if (notes_.multiprocess) answer += ";multiprocess+";
     if (notes_.fork_events) answer += ";fork-events+";
+    if (notes_.exec_events) answer += ";exec-events+";
     return answer;
 }
 

@@ -79,6 +79,10 @@ std::string GdbSession::report(const StopEvent& event) {
             fork_parent_ = event.thread;
             reason = "fork:" + thread_text(event.child, event.child) + ";";
             break;
+        case StopKind::executed:
+            reason = "exec:" + to_hex(std::string_view(debuggee_.executable())) + ";";
+            break;
+        case StopKind::execute:
         case StopKind::ended:
         case StopKind::killed:
         case StopKind::none_left: break;
@@ -96,7 +100,14 @@ GdbSession::Answer GdbSession::last_stop_packet(std::string_view) { return last_
 
 void GdbSession::resume_with(std::vector<Resumption> resumptions) {
     state_ = State::running;
-    debuggee_.resume(resumptions);
+    resumptions_ = std::move(resumptions);
+    debuggee_.resume(resumptions_);
+}
+
+void GdbSession::hand_over() {
+    GdbNotes notes = notes_;
+    notes.executed = true;
+    debuggee_.hand_over(resumptions_, connection_, notes.write());
 }
 
 GdbSession::Answer GdbSession::resume_actions_packet(std::string_view) { return "vCont;c;C;s;S;r"; }

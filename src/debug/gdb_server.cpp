@@ -1,6 +1,7 @@
 #include "debug/gdb_server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -87,6 +88,10 @@ void serve(run::Debuggee& debuggee, int fd, GdbNotes notes) {
         std::optional<GdbInput> input;
         if (session.state() == GdbSession::State::running) {
             if (const auto event = debuggee.next_event()) {
+                if (event->kind == run::StopKind::execute) {
+                    session.hand_over();
+                    continue;
+                }
                 answer(session.report(*event));
                 continue;
             }
@@ -204,6 +209,17 @@ Result<std::unique_ptr<GdbServer>> GdbServer::listen(std::string_view where) {
     return std::unique_ptr<GdbServer>(new GdbServer(*fd, path));
 }
 
+std::unique_ptr<GdbServer> GdbServer::go_on(std::string_view connection) {
+    const std::string_view number = take_until(connection, ',');
+    int fd = -1;
+    std::from_chars(number.data(), number.data() + number.size(), fd);
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    auto server = std::unique_ptr<GdbServer>(new GdbServer(-1, {}));
+    server->connection_ = fd;
+    server->notes_ = connection;
+    return server;
+}
+
 GdbServer::~GdbServer() { stop_listening(); }
 
 void GdbServer::stop_listening() {
@@ -213,6 +229,10 @@ void GdbServer::stop_listening() {
 }
 
 Result<void> GdbServer::start(run::Debuggee& debuggee) {
+    if (connection_ >= 0) {
+        adopt(debuggee, connection_, notes_);
+        return {};
+    }
     int connection;
     do {
         connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);

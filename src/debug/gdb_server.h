@@ -15,6 +15,9 @@ class GdbServer final : public run::Debugger {
     /// `where`: a port number from 1 to 65535, or else the path of a socket to be made, "%d" in it standing
     /// for the process id. Fails with one line when it cannot listen there.
     static Result<std::unique_ptr<GdbServer>> listen(std::string_view where);
+    /// Goes on with the debugger of the program that this one has replaced: what that handed over (`connection`), the
+    /// descriptor and the session's notes.
+    static std::unique_ptr<GdbServer> go_on(std::string_view connection);
     ~GdbServer() override;
 
     Result<void> start(run::Debuggee& debuggee) override;
@@ -25,7 +28,9 @@ class GdbServer final : public run::Debugger {
     void stop_listening();
 
     int listener_;
-    std::string path_;  // of the socket; empty: TCP
+    std::string path_;     // of the socket; empty: TCP
+    int connection_ = -1;  // of go_on()
+    std::string notes_;
 };
 
 }  // namespace kiln::debug

@@ -36,7 +36,8 @@ u8 watched_kinds(u8 type) {
 
 std::string GdbNotes::write() const {
     std::string text;
-    for (bool flag : {acks, multiprocess, fork_events, break_reasons, no_resumed, catches_calls})
+    for (bool flag :
+         {acks, multiprocess, fork_events, exec_events, executed, break_reasons, no_resumed, catches_calls})
         text += flag ? '1' : '0';
     text += to_hex(passed_signals);
     for (u64 call : caught_calls) text += ';' + to_hex(call);
@@ -45,8 +46,8 @@ std::string GdbNotes::write() const {
 
 GdbNotes GdbNotes::read(std::string_view text) {
     GdbNotes notes;
-    for (bool* flag : {&notes.acks, &notes.multiprocess, &notes.fork_events, &notes.break_reasons,
-                       &notes.no_resumed, &notes.catches_calls}) {
+    for (bool* flag : {&notes.acks, &notes.multiprocess, &notes.fork_events, &notes.exec_events,
+                       &notes.executed, &notes.break_reasons, &notes.no_resumed, &notes.catches_calls}) {
         *flag = text.starts_with('1');
         text.remove_prefix(std::min<std::size_t>(1, text.size()));
     }
@@ -81,8 +82,12 @@ GdbSession::GdbSession(run::Debuggee& debuggee, int connection, GdbNotes notes)
     const std::vector<ThreadNumber> threads = debuggee_.threads();
     chosen_thread_ = threads.empty() ? 0 : threads.front();
     debuggee_.pass_signals(notes_.passed_signals);
-    debuggee_.report_forks(notes_.fork_events);
+    debuggee_.report_processes(notes_.fork_events, notes_.exec_events);
     if (notes_.catches_calls) debuggee_.catch_calls(notes_.caught_calls);
+    if (std::exchange(notes_.executed, false)) {
+        debuggee_.note_executed();
+        state_ = State::running;
+    }
     last_stop_ = "T05thread:" + thread_text(chosen_thread_) + ";";
 }
 

@@ -19,7 +19,8 @@ namespace kiln::debug {
 struct GdbNotes {
     bool acks = true;
     bool multiprocess = false;  ///< thread numbers are p<process>.<thread>
-    bool fork_events = false;
+    bool fork_events = false, exec_events = false;
+    bool executed = false;  ///< the conversation goes on in a new program, of which GDB is to be told first
     bool break_reasons = false;  ///< GDB knows swbreak and hwbreak
     bool no_resumed = false;     ///< GDB knows the stop reply N
     u64 passed_signals = 0;
@@ -39,7 +40,7 @@ class GdbSession {
         handed_over  ///< the child of a fork goes on with the connection
     };
 
-    /// The guest stands still. `connection` is what a child of a fork takes over.
+    /// The guest stands still. `connection` is what a child of a fork or a new program takes over.
     GdbSession(run::Debuggee& debuggee, int connection, GdbNotes notes);
     ~GdbSession();
     GdbSession(const GdbSession&) = delete;
@@ -51,6 +52,8 @@ class GdbSession {
     std::optional<std::string> handle(std::string_view payload);
     /// The stop reply for what happened after the guest went on.
     std::string report(const run::StopEvent& event);
+    /// After the event `execute`: hands the conversation over to the new program, or goes on if there is none.
+    void hand_over();
     /// What has to happen after the answer was sent: what the guest sees of the session's end.
     void finish();
     /// The other side has gone: the guest runs on by itself.
@@ -116,10 +119,11 @@ class GdbSession {
     State state_ = State::stopped;
     bool detaching_ = false, killing_ = false;  // finish() does it
     std::string last_stop_;
-    run::ThreadNumber chosen_thread_ = 0;     // Hg
-    run::ThreadNumber continued_thread_ = 0;  // Hc: 0 any, -1 all
-    run::ThreadNumber fork_parent_ = 0;       // that started fork_child_
-    i64 fork_child_ = 0;                      // a child whose fate GDB has not told yet; 0: none
+    std::vector<run::Resumption> resumptions_;  // the latest ones
+    run::ThreadNumber chosen_thread_ = 0;       // Hg
+    run::ThreadNumber continued_thread_ = 0;    // Hc: 0 any, -1 all
+    run::ThreadNumber fork_parent_ = 0;         // that started fork_child_
+    i64 fork_child_ = 0;                        // a child whose fate GDB has not told yet; 0: none
 
     struct Point {
         u8 type;  ///< of the Z packets

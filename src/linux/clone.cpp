@@ -296,7 +296,12 @@ i64 clone_by(Thread& thread, const Request& request) {
     if (request.flags & ~(process_options | host_options)) return -EINVAL;
     if (request.flags & CLONE_VM) {
         if (!(request.flags & CLONE_VFORK)) return -EINVAL;
-        return vfork_process(thread, request);
+        // A debugger can go on with either of two processes only if each has a memory of its own.
+        if (thread.debugged == nullptr || !thread.process.debugged->reports_forks())
+            return vfork_process(thread, request);
+        Request apart = request;
+        apart.flags &= ~u64{CLONE_VM | CLONE_VFORK};
+        return fork_process(thread, apart);
     }
     return fork_process(thread, request);
 }

@@ -21,6 +21,8 @@ void DebuggedProcess::enter(Thread& thread) {
     const std::scoped_lock lock(mutex_);
     DebuggedThread& self = threads_.emplace_back(DebuggedThread{.thread = thread});
     if (all_stopped_) self.mode = ResumeMode::hold;
+    // It comes to a border before it runs guest code, and may not know yet what a kick is.
+    self.parked = all_stopped_;
     self.watch.ranges = watched_;
     thread.debugged = &self;
     thread.context.watch = &self.watch;
@@ -67,6 +69,7 @@ void DebuggedProcess::pass_border(Thread& thread) {
     DebuggedThread& self = *thread.debugged;
     for (;;) {
         Lock lock(mutex_);
+        self.parked = false;
         if (!active_) return;
         int signal = std::exchange(self.signal, 0);
         if (signal != 0) {

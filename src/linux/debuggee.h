@@ -65,6 +65,10 @@ class DebuggedProcess final : public run::Debuggee {
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
     void after_fork_in_parent(Thread& thread, pid_t child);
     void after_fork_in_child(Thread& thread);
+    bool reports_forks() const;
+    /// The thread is about to become another program: what that is told to go on with the debugger ("" : nothing), a
+    /// word for kiln's command line. The descriptor in it, in `connection`, is open until exec.
+    std::string connection_for_program(Thread& thread, int& connection);
 
     // ---- For the debugger ----
 
@@ -80,12 +84,15 @@ class DebuggedProcess final : public run::Debuggee {
     void set_watchpoints(std::vector<abi::WatchedRange> ranges) override;
     void pass_signals(u64 signals) override;
     void catch_calls(std::optional<std::vector<u64>> numbers) override;
-    void report_forks(bool wanted) override;
+    void report_processes(bool forks, bool programs) override;
     void resume(std::span<const run::Resumption> resumptions) override;
     void interrupt() override;
     void wait(int descriptor) override;
     std::optional<run::StopEvent> next_event() override;
     void settle_fork(run::ForkChoice choice, i64 child, int connection, std::string_view notes) override;
+    void hand_over(std::span<const run::Resumption> resumptions, int connection,
+                   std::string_view notes) override;
+    void note_executed() override;
     void detach() override;
     [[noreturn]] void kill() override;
     std::string executable() const override;
@@ -112,6 +119,8 @@ class DebuggedProcess final : public run::Debuggee {
     bool catches(u64 number);
     /// Stops all threads.
     void stop_all(Lock& lock);
+    /// Asks the debugger's thread at heirs_address_; a descriptor and its notes, or -1.
+    int ask_for_connection(std::string& notes) const;
     void wake_debugger();
 
     Process& process_;
@@ -122,18 +131,18 @@ class DebuggedProcess final : public run::Debuggee {
     bool all_stopped_ = true;
     int first_thread_status_ = 0;
     bool interrupted_ = false;
-    bool forks_reported_ = false;
+    bool forks_reported_ = false, programs_reported_ = false;
     u64 passed_signals_ = 0;
     std::optional<std::vector<u64>> caught_calls_;
     std::vector<abi::WatchedRange> watched_;
-    sockaddr_un fork_address_{};  ///< where children ask
-    socklen_t fork_address_bytes_ = 0;
+    sockaddr_un heirs_address_{};  ///< where children and new programs ask
+    socklen_t heirs_address_bytes_ = 0;
     pid_t debugger_thread_ = 0;  ///< the host thread that waits for events
 
     // The debugger's thread only:
     std::vector<GuestAddr> breakpoints_;
     int memory_file_ = -1;
-    int fork_listener_ = -1;
+    int heirs_listener_ = -1;
 };
 
 /// Whether a SIGBUS is a kick and no signal of the guest's.

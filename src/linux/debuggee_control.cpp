@@ -44,6 +44,8 @@ bool outlives_resume(StopKind kind) {
         case StopKind::call_entry:
         case StopKind::call_return:
         case StopKind::fork:
+        case StopKind::execute:
+        case StopKind::executed:
         case StopKind::ended:
         case StopKind::killed: return true;
         case StopKind::interrupt:

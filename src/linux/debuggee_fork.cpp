@@ -1,6 +1,7 @@
-// fork(2) under a debugger. The child has neither the debugger's thread nor its descriptors: it asks at a
-// socket of its parent's, in the abstract name space, what shall become of it, and is told to run on by itself
-// or is handed the connection.
+// fork(2) and execve(2) under a debugger. Its thread and the descriptors of that are neither the child's nor those of
+// the kiln that runs the new program. Such an heir asks at a socket in the abstract name space what shall become of
+// it, and is told to run on by itself or is handed the connection; the new program gets it through exec.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -68,7 +69,7 @@ int receive_choice(int socket, std::string& notes) {
     return descriptor;
 }
 
-/// Waits for the process `child` at `listener`; -1: it does not come.
+/// Waits for the process `child`, which may be this one, at `listener`; -1: it does not come.
 int accept_child(int listener, pid_t child) {
     constexpr int patience_ms = 5000;
     for (;;) {
@@ -86,39 +87,86 @@ int accept_child(int listener, pid_t child) {
 
 }  // namespace
 
-void DebuggedProcess::report_forks(bool wanted) {
+void DebuggedProcess::report_processes(bool forks, bool programs) {
+    bool possible = true;
     // Bound to no name, the socket is given one that nobody has.
-    if (wanted && fork_listener_ < 0) {
-        fork_listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if ((forks || programs) && heirs_listener_ < 0) {
+        heirs_listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_un name{};
         name.sun_family = AF_UNIX;
-        fork_address_bytes_ = sizeof name;
-        if (::bind(fork_listener_, reinterpret_cast<sockaddr*>(&name), sizeof name.sun_family) != 0 ||
-            ::listen(fork_listener_, 1) != 0 ||
-            ::getsockname(fork_listener_, reinterpret_cast<sockaddr*>(&fork_address_),
-                          &fork_address_bytes_) != 0)
-            wanted = false;
+        heirs_address_bytes_ = sizeof name;
+        if (::bind(heirs_listener_, reinterpret_cast<sockaddr*>(&name), sizeof name.sun_family) != 0 ||
+            ::listen(heirs_listener_, 1) != 0 ||
+            ::getsockname(heirs_listener_, reinterpret_cast<sockaddr*>(&heirs_address_),
+                          &heirs_address_bytes_) != 0)
+            possible = false;
     }
     const std::scoped_lock lock(mutex_);
-    forks_reported_ = wanted;
+    forks_reported_ = forks && possible;
+    programs_reported_ = programs && possible;
+}
+
+bool DebuggedProcess::reports_forks() const {
+    const std::scoped_lock lock(mutex_);
+    return active_ && forks_reported_;
 }
 
 void DebuggedProcess::after_fork_in_parent(Thread& thread, pid_t child) {
     DebuggedThread& self = *thread.debugged;
-    {
-        const std::scoped_lock lock(mutex_);
-        if (!active_ || !forks_reported_) return;
-    }
+    if (!reports_forks()) return;
     const int signal = stop(self, {.kind = StopKind::fork, .child = child});
     const std::scoped_lock lock(mutex_);
     self.signal = signal;  // for the next border
 }
 
 void DebuggedProcess::settle_fork(ForkChoice choice, i64 child, int connection, std::string_view notes) {
-    const int socket = accept_child(fork_listener_, static_cast<pid_t>(child));
+    const int socket = accept_child(heirs_listener_, static_cast<pid_t>(child));
     if (socket < 0) return;
     if (choice == ForkChoice::child) send_choice(socket, notes, connection);
     ::close(socket);
+}
+
+int DebuggedProcess::ask_for_connection(std::string& notes) const {
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return -1;
+    int connection = -1;
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&heirs_address_), heirs_address_bytes_) == 0)
+        connection = receive_choice(socket, notes);
+    ::close(socket);
+    return connection;
+}
+
+std::string DebuggedProcess::connection_for_program(Thread& thread, int& connection) {
+    connection = -1;
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!active_ || !programs_reported_ || thread.debugged == nullptr) return {};
+    }
+    const int signal = stop(*thread.debugged, {.kind = StopKind::execute});
+    {
+        const std::scoped_lock lock(mutex_);
+        thread.debugged->signal = signal;  // for the next border, if there is no new program
+    }
+    std::string notes;
+    connection = ask_for_connection(notes);
+    if (connection < 0) return {};
+    ::fcntl(connection, F_SETFD, 0);
+    return "--gdb-connection=" + std::to_string(connection) + "," + notes;
+}
+
+void DebuggedProcess::hand_over(std::span<const run::Resumption> resumptions, int connection,
+                                std::string_view notes) {
+    resume(resumptions);
+    const int socket = accept_child(heirs_listener_, getpid());
+    if (socket < 0) return;
+    send_choice(socket, notes, connection);
+    ::close(socket);
+}
+
+void DebuggedProcess::note_executed() {
+    const std::scoped_lock lock(mutex_);
+    threads_.front().event =
+        run::StopEvent{.kind = StopKind::executed, .thread = threads_.front().thread.tid};
 }
 
 void DebuggedProcess::after_fork_in_child(Thread& thread) {
@@ -129,13 +177,8 @@ void DebuggedProcess::after_fork_in_child(Thread& thread) {
     process_.engine.set_stops({});
     process_.engine.set_watching(false);
     if (!active_ || !forks_reported_) return;
-    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (socket < 0) return;
     std::string notes;
-    int connection = -1;
-    if (::connect(socket, reinterpret_cast<const sockaddr*>(&fork_address_), fork_address_bytes_) == 0)
-        connection = receive_choice(socket, notes);
-    ::close(socket);
+    const int connection = ask_for_connection(notes);
     if (connection < 0) return;
     // Lives as long as the process.
     auto* debugged = new DebuggedProcess(process_);

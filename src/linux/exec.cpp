@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "linux/debuggee.h"
 #include "linux/guest_memory.h"
 #include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
@@ -161,10 +162,17 @@ i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     const ProgramFile file(work.host_path);
     if (file.open()) work.command.push_back(file.word());
     if (std::string word = limits.word(); !word.empty()) work.command.push_back(std::move(word));
+    int connection = -1;
+    if (process.debugged != nullptr)
+        if (std::string word = process.debugged->connection_for_program(thread, connection); !word.empty())
+            work.command.push_back(std::move(word));
     work.command.insert(work.command.end(), {"-0", work.args.empty() ? "" : work.args[0], "--", work.path});
     if (!work.args.empty()) work.command.insert(work.command.end(), work.args.begin() + 1, work.args.end());
     work.argv = pointers(work.command);
-    return safe_syscall(thread, SYS_execveat, own_fd, "", work.argv.data(), work.envp.data(), AT_EMPTY_PATH);
+    const i64 result =
+        safe_syscall(thread, SYS_execveat, own_fd, "", work.argv.data(), work.envp.data(), AT_EMPTY_PATH);
+    if (connection >= 0) ::close(connection);
+    return result;
 }
 
 /// Reads the lists of both calls and goes on with a path that is known.

@@ -30,6 +30,8 @@ enum class StopKind : u8 {
     call_entry,   ///< the system call `number` is about to be made
     call_return,  ///< it was made
     fork,         ///< the process `child` was started and waits for settle_fork()
+    execute,      ///< the process is about to become another program and waits for hand_over()
+    executed,     ///< it did
     ended,        ///< the process ends with the exit status `status`
     killed,       ///< the process ends by `signal`
     none_left,    ///< no thread that was resumed is left
@@ -86,7 +88,9 @@ class Debuggee {
     virtual void pass_signals(u64 signals) = 0;
     /// System calls to stop at: none, or these, or with an empty list all.
     virtual void catch_calls(std::optional<std::vector<u64>> numbers) = 0;
-    virtual void report_forks(bool wanted) = 0;
+    /// Whether the events `fork`, and `execute` with `executed`, happen. Without the latter nobody debugs the process
+    /// once it has become another program. While forks are reported vfork(2) is one.
+    virtual void report_processes(bool forks, bool programs) = 0;
 
     /// Lets the threads go on as said; those not named stand still.
     virtual void resume(std::span<const Resumption> resumptions) = 0;
@@ -101,6 +105,12 @@ class Debuggee {
     /// ForkChoice::child the child's Debugger::adopt() gets `connection` and `notes`, and this process has no
     /// debugger any more.
     virtual void settle_fork(ForkChoice choice, i64 child, int connection, std::string_view notes) = 0;
+    /// After the event `execute`: the guest goes on as in resume(), and the new program's Debugger::start() is that of
+    /// one made with `connection` and `notes`. If there is no new program in the end, nothing has happened.
+    virtual void hand_over(std::span<const Resumption> resumptions, int connection,
+                           std::string_view notes) = 0;
+    /// In a new program, before anything else: makes the event `executed` happen.
+    virtual void note_executed() = 0;
     /// The guest runs on by itself; nothing else may be called from now on.
     virtual void detach() = 0;
     /// Ends the process at once.

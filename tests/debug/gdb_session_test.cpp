@@ -135,7 +135,10 @@ class FakeGuest final : public run::Debuggee {
     void set_watchpoints(std::vector<abi::WatchedRange> ranges) override { watched = std::move(ranges); }
     void pass_signals(u64 signals) override { passed = signals; }
     void catch_calls(std::optional<std::vector<u64>> numbers) override { caught = std::move(numbers); }
-    void report_forks(bool wanted) override { forks = wanted; }
+    void report_processes(bool of_forks, bool of_programs) override {
+        forks = of_forks;
+        programs = of_programs;
+    }
     void resume(std::span<const Resumption> how) override { resumed.assign(how.begin(), how.end()); }
     void interrupt() override {}
     void wait(int) override {}
@@ -144,6 +147,11 @@ class FakeGuest final : public run::Debuggee {
         settled = choice;
         notes = given;
     }
+    void hand_over(std::span<const Resumption> how, int, std::string_view given) override {
+        resumed.assign(how.begin(), how.end());
+        notes = given;
+    }
+    void note_executed() override { executed = true; }
     void detach() override { detached = true; }
     void kill() override { std::abort(); }
     std::string executable() const override { return "/bin/guest"; }
@@ -158,7 +166,7 @@ class FakeGuest final : public run::Debuggee {
     std::vector<abi::WatchedRange> watched;
     u64 passed = 0;
     std::optional<std::vector<u64>> caught;
-    bool forks = false, detached = false;
+    bool forks = false, programs = false, executed = false, detached = false;
     std::optional<run::ForkChoice> settled;
     std::string notes;
     std::vector<Resumption> resumed;
@@ -358,6 +366,23 @@ TEST_F(Session, Files) {
     EXPECT_EQ(ask("vFile"), "");
 }
 
+TEST_F(Session, NewPrograms) {
+    agree();
+    EXPECT_FALSE(guest.programs);
+    EXPECT_THAT(ask("qSupported:multiprocess+;exec-events+"), HasSubstr("exec-events+"));
+    EXPECT_TRUE(guest.programs);
+    ask("vCont;s:p5.5;c");
+    session.hand_over();
+    EXPECT_EQ(guest.resumed.size(), 2u);
+    // The new program's session begins with the news.
+    GdbSession next{guest, -1, GdbNotes::read(guest.notes)};
+    EXPECT_TRUE(guest.executed);
+    EXPECT_EQ(next.state(), GdbSession::State::running);
+    EXPECT_THAT(next.report({.kind = StopKind::executed, .thread = 5}),
+                HasSubstr("exec:2f62696e2f6775657374;"));
+    EXPECT_EQ(next.state(), GdbSession::State::stopped);
+}
+
 TEST_F(Session, Forks) {
     agree();
     const StopEvent fork{.kind = StopKind::fork, .thread = 5, .child = 9};
@@ -391,7 +416,7 @@ TEST_F(Session, NotesSurviveTheirTrip) {
     EXPECT_EQ(read.write(), notes.write());
     EXPECT_EQ(read.passed_signals, 0x123456789u);
     EXPECT_THAT(read.caught_calls, ElementsAre(64, 220));
-    EXPECT_EQ(GdbNotes::read("").write(), "0000000");
+    EXPECT_EQ(GdbNotes::read("").write(), "000000000");
 }
 
 TEST_F(Session, DetachAndLoss) {

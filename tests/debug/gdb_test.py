@@ -15,15 +15,16 @@ from pathlib import Path
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
 SETTINGS = ["set pagination off", "set confirm off", "set width 0", "set debuginfod enabled off"]
 SYSROOT = "/usr/riscv64-linux-gnu"
+FETCH = Path(__file__).resolve().parent.parent.parent / "tools" / "fetch_guests.py"
 
 
 class Session:
     """A guest and a GDB at work on it."""
 
-    def __init__(self, folder, part, script, link="static", connect=True, env=None):
+    def __init__(self, folder, part, script, link="static", connect=True, env=None, command=None, sysroot=SYSROOT):
         self.socket = str(Path(folder, "socket"))
-        program = str(Path(PROGRAMS, "debugged_" + link))
-        self.guest = subprocess.Popen([KILN, "run", "--gdb", self.socket, "-L", SYSROOT, program, part],
+        program, *arguments = command or [str(Path(PROGRAMS, "debugged_" + link)), part]
+        self.guest = subprocess.Popen([KILN, "run", "--gdb", self.socket, "-L", sysroot, program, *arguments],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                       env=CLEAN | (env or {}))
         wait_for(lambda: Path(self.socket).exists() or self.guest.poll() is not None)
@@ -162,6 +163,26 @@ class GdbTest(unittest.TestCase):
                    [r"^Thread 2.* hit Breakpoint 1, in_child|^Breakpoint 1, in_child", r"#1 .* forks \(\)", r"exited with code 013"],
                    output="child's status 11\n")
 
+    def test_exec(self):
+        self.debug("executes", ["break leaf", "catch exec", "continue", "continue", "info breakpoints", "delete", "continue"],
+                   [r"is executing new program: .*debugged_static", r"^Catchpoint 2 \(exec'd .*debugged_static\)",
+                    r"^Breakpoint 1, leaf \(x=", r"breakpoint already hit", r"exited with code 027"],
+                   output="sum 23\n", status=23)
+
+    def test_exec_in_new_inferior_mode(self):
+        self.debug("executes", ["set follow-exec-mode new", "catch exec", "continue", "info inferiors", "kill"],
+                   [r"is executing new program", r"^\* 2 .*debugged_static"], status=-signal.SIGKILL)
+
+    def test_vfork_and_stay(self):
+        self.debug("vforks", ["break leaf", "break in_parent", "continue", "print status", "continue"],
+                   [r"hit Breakpoint 2, in_parent|^Breakpoint 2, in_parent", r"^\$1 = 23", r"exited normally"], output="sum 23\n")
+
+    def test_vfork_and_follow_through_exec(self):
+        self.debug("vforks", ["set follow-fork-mode child", "break leaf", "break in_parent", "continue", "backtrace", "delete",
+                              "continue"],
+                   [r"is executing new program: .*debugged_static", r"hit Breakpoint 1, leaf \(x=", r" calls \(\)",
+                    r"exited with code 027"], output="sum 23\n")
+
     def test_detach(self):
         self.debug("calls", ["break leaf", "continue", "detach"], [r"detached"], output="sum 23\n", status=23)
 
@@ -174,6 +195,36 @@ class GdbTest(unittest.TestCase):
                              "break printf", "continue", "backtrace", "info proc mappings", "monitor maps", "kill"],
                    [r"^Breakpoint 1, main", r"target:/lib/libc.so.6", r"AT_ENTRY .*0x2a", r"^Breakpoint 2, .* in printf",
                     r"#1 .* calls \(\)", r"\[stack\]", r"\[stack\]"], link="dynamic", status=-signal.SIGKILL)
+
+    # ---- Debian's programs ----
+
+    def debian(self, command, script, expected, **more):
+        fetched = subprocess.run([FETCH, "--offline", "bash", "coreutils", "python3"], stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, text=True)
+        if fetched.returncode != 0:
+            self.skipTest("tools/fetch_guests.py has not fetched Debian's programs")
+        sysroot = fetched.stdout.strip()
+        folder = f"{sysroot}/usr/bin"
+        self.debug(None, ["set breakpoint pending on", *script], expected, command=[f"{folder}/{command[0]}", *command[1:]],
+                   sysroot=sysroot, env={"PATH": folder}, **more)
+
+    def test_bash_into_a_child_s_program(self):
+        self.debian(["bash", "-c", "echo one; printf 'b\\na\\n' | sort; echo two"],
+                    ["set follow-fork-mode child", "continue"], [r"exited normally"], output="one\na\nb\ntwo\n")
+        self.debian(["bash", "-c", "echo one; sort /dev/null; echo two"],
+                    ["set follow-fork-mode child", "catch exec", "continue", "break exit", "continue", "delete", "continue"],
+                    [r"exec'd .*/usr/bin/sort", r"Breakpoint 2, .* in exit \(\)", r"exited normally"], output="one\ntwo\n")
+
+    def test_python_with_threads_and_children(self):
+        program = ("import subprocess, threading\n"
+                   "threads = [threading.Thread(target=print, args=(i,)) for i in range(2)]\n"
+                   "for thread in threads: thread.start(); thread.join()\n"
+                   "print(subprocess.run(['echo', 'child'], capture_output=True).stdout)\n")
+        self.debian(["python3", "-c", program],
+                    ["break pthread_create", "continue", "backtrace 2", "continue", "tbreak vfork", "continue", "info threads",
+                     "delete", "continue"],
+                    [r"Breakpoint 1, .* in pthread_create \(\)", r"^#1 ", r"Breakpoint 1, .* pthread_create", r"in vfork \(\)", r'"python3"', r"exited normally"],
+                    output="0\n1\nb'child\\n'\n")
 
     # ---- The user ----
 
@@ -200,6 +251,9 @@ if __name__ == "__main__":
     parser.add_argument("--kiln", required=True)
     parser.add_argument("--programs", required=True, help="where debugged_static and debugged_dynamic are")
     parser.add_argument("--gdb", default="gdb-multiarch")
+    parser.add_argument("--engine", help="what runs the guests' code (kiln run --engine); else kiln's default")
     options, rest = parser.parse_known_args()
     KILN, PROGRAMS, GDB = options.kiln, options.programs, options.gdb
+    if options.engine:
+        CLEAN["KILN_ENGINE"] = options.engine
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

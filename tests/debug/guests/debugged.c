@@ -127,6 +127,30 @@ static int forks(void) {
     return 0;
 }
 
+/// The program itself, another part of it.
+static void become(char* part) {
+    char self[4096] = {0};
+    if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) _exit(1);
+    execl(self, self, part, NULL);
+    _exit(2);
+}
+
+static int executes(void) {
+    execl("/nowhere/at/all", "at all", NULL);
+    become("calls");
+    return 1;
+}
+
+static int vforks(void) {
+    fflush(stdout);
+    pid_t child = vfork();
+    if (child == 0) become("calls");
+    int status;
+    waitpid(child, &status, 0);
+    in_parent(WEXITSTATUS(status));
+    return 0;
+}
+
 static int starts_program(void) {
     int status = system("exit 5");
     printf("status %d\n", WEXITSTATUS(status));
@@ -192,6 +216,8 @@ int main(int argc, char** argv) {
                  {"first", first_thread_ends},
                  {"forks", forks},
                  {"system", starts_program},
+                 {"executes", executes},
+                 {"vforks", vforks},
                  {"changes", self_modifying},
                  {"reads", reads_code},
                  {"spin", spin},
