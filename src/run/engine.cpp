@@ -191,7 +191,7 @@ abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
                            options_.sample_every != 0);
     if (unit.tier == tiers_.hot) {
         context.jump_cache = thread.jump_cache_.get();
-        const abi::ExitReason reason = unit.tier->run(unit.code->entry(), context);
+        const abi::ExitReason reason = unit.tier->run(unit.entry, context);
         if (reason == abi::ExitReason::lookup)
             ++(context.link_site != nullptr ? thread.link_misses_ : thread.jump_cache_misses_);
         return reason;
@@ -200,8 +200,7 @@ abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
     context.jump_cache = empty_jump_cache_.get();
     constexpr u32 one_in = 64;
     const bool sampled = policy_.adapts() && ++thread.interpreted_ % one_in == 0;
-    const abi::ExitReason reason =
-        sampled ? run_timed(thread, unit) : unit.tier->run(unit.code->entry(), context);
+    const abi::ExitReason reason = sampled ? run_timed(thread, unit) : unit.tier->run(unit.entry, context);
     context.link_site = nullptr;
     return reason;
 }
@@ -288,11 +287,11 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
     if (unit->linked) {
         // catch_up() has dropped a link site that belongs to an older generation.
         if (context.link_site != nullptr) {
-            tiers_.hot->link(context.link_site, unit->code->entry());
+            tiers_.hot->link(context.link_site, unit->entry);
             count(Counter::links);
             if (options_.observer != nullptr) options_.observer->see_link(context.link_site, GuestAddr(pc));
         }
-        thread.jump_cache_[abi::jump_cache_index(pc)] = {pc, unit->code->entry()};
+        thread.jump_cache_[abi::jump_cache_index(pc)] = {pc, unit->entry};
     }
     return unit;
 }
@@ -380,6 +379,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     unit->pc = pc;
     unit->warm = how.warm;
     unit->instructions = lifted.instructions;
+    unit->entry = unit->code->entry();
     unit->ranges = std::move(lifted.ranges);
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     count(Counter::code_bytes, unit->code->bytes());
@@ -517,7 +517,7 @@ CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
         for (const auto& predecessor : newest(old->second))
-            if (predecessor->tier == unit.tier) predecessor->code->forward(unit.code->entry());
+            if (predecessor->tier == unit.tier) predecessor->code->forward(unit.entry);
     return &unit;
 }
 
