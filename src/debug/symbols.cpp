@@ -3,60 +3,46 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
+#include <vector>
 
 namespace kiln::debug {
 namespace {
 
-/// The content of a file, mapped while this lives.
-class MappedFile {
-  public:
-    explicit MappedFile(const char* path) {
-        const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        if (fd < 0) return;
-        struct stat status;
-        if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-            void* const at =
-                mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
-            if (at != MAP_FAILED) bytes_ = {static_cast<const u8*>(at), static_cast<size_t>(status.st_size)};
-        }
-        close(fd);
-    }
-    ~MappedFile() {
-        if (!bytes_.empty()) munmap(const_cast<u8*>(bytes_.data()), bytes_.size());
-    }
-    MappedFile(const MappedFile&) = delete;
-    MappedFile& operator=(const MappedFile&) = delete;
-    std::span<const u8> bytes() const { return bytes_; }
+/// A section larger than this is not believed.
+constexpr u64 most_bytes = u64{1} << 28;
 
-  private:
-    std::span<const u8> bytes_;
-};
-
-/// The T at `offset`; none if it is not all in the file.
-template <class T>
-std::optional<T> get(std::span<const u8> file, u64 offset) {
-    if (offset > file.size() || file.size() - offset < sizeof(T)) return std::nullopt;
-    T value;
-    std::memcpy(&value, file.data() + offset, sizeof value);
-    return value;
+/// A part of the file; empty when not all of it is there. The file may change meanwhile: so it is not mapped.
+std::vector<u8> read_part(int fd, u64 offset, u64 bytes) {
+    if (bytes > most_bytes || offset > most_bytes << 10) return {};
+    std::vector<u8> part(bytes);
+    for (u64 done = 0; done < bytes;) {
+        const ssize_t got = pread(fd, part.data() + done, bytes - done, static_cast<off_t>(offset + done));
+        if (got <= 0) return {};
+        done += static_cast<u64>(got);
+    }
+    return part;
 }
 
-/// The string that begins at `offset` of the string table; empty when it has no end.
-std::string_view string_at(std::span<const u8> file, const Elf64_Shdr& table, u64 offset) {
-    if (table.sh_offset > file.size() || table.sh_size > file.size() - table.sh_offset ||
-        offset >= table.sh_size)
-        return {};
-    const auto text = file.subspan(table.sh_offset + offset, table.sh_size - offset);
-    const auto* const end = static_cast<const u8*>(std::memchr(text.data(), 0, text.size()));
+/// `count` Ts at `offset`; none when not all of them are there.
+template <class T>
+std::vector<T> read_table(int fd, u64 offset, u64 count) {
+    const std::vector<u8> part = read_part(fd, offset, count * sizeof(T));
+    std::vector<T> table(part.size() / sizeof(T));
+    if (!table.empty()) std::memcpy(table.data(), part.data(), table.size() * sizeof(T));
+    return table;
+}
+
+/// The string that begins at `offset` of a string table; empty when it has no end.
+std::string_view string_at(std::span<const u8> table, u64 offset) {
+    if (offset >= table.size()) return {};
+    const auto* const begin = reinterpret_cast<const char*>(table.data() + offset);
+    const void* const end = std::memchr(begin, 0, table.size() - offset);
     if (end == nullptr) return {};
-    return {reinterpret_cast<const char*>(text.data()), static_cast<size_t>(end - text.data())};
+    return {begin, static_cast<size_t>(static_cast<const char*>(end) - begin)};
 }
 
 bool is_function(const Elf64_Sym& symbol, std::string_view name) {
@@ -69,29 +55,28 @@ bool is_function(const Elf64_Sym& symbol, std::string_view name) {
 
 }  // namespace
 
-ElfSymbols::ElfSymbols(std::span<const u8> file) {
-    const auto header = get<Elf64_Ehdr>(file, 0);
-    if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-        header->e_ident[EI_CLASS] != ELFCLASS64 || header->e_ident[EI_DATA] != ELFDATA2LSB)
+ElfSymbols::ElfSymbols(int fd) {
+    const auto headers = read_table<Elf64_Ehdr>(fd, 0, 1);
+    if (headers.empty()) return;
+    const Elf64_Ehdr& header = headers[0];
+    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+        header.e_ident[EI_DATA] != ELFDATA2LSB)
         return;
-    for (u64 i = 0; i < header->e_phnum; ++i)
-        if (const auto segment = get<Elf64_Phdr>(file, header->e_phoff + i * sizeof(Elf64_Phdr));
-            segment && segment->p_type == PT_LOAD)
-            segments_.push_back({segment->p_offset, segment->p_filesz, segment->p_vaddr});
+    for (const Elf64_Phdr& segment : read_table<Elf64_Phdr>(fd, header.e_phoff, header.e_phnum))
+        if (segment.p_type == PT_LOAD)
+            segments_.push_back({segment.p_offset, segment.p_filesz, segment.p_vaddr});
 
-    const auto section = [&](u64 i) {
-        return get<Elf64_Shdr>(file, header->e_shoff + i * sizeof(Elf64_Shdr));
-    };
-    for (u64 i = 0; i < header->e_shnum; ++i) {
-        const auto table = section(i);
-        if (!table || (table->sh_type != SHT_SYMTAB && table->sh_type != SHT_DYNSYM)) continue;
-        const auto strings = section(table->sh_link);
-        if (!strings) continue;
-        for (u64 at = 0; at + sizeof(Elf64_Sym) <= table->sh_size; at += sizeof(Elf64_Sym)) {
-            const auto symbol = get<Elf64_Sym>(file, table->sh_offset + at);
-            if (!symbol) break;
-            const std::string_view name = string_at(file, *strings, symbol->st_name);
-            if (is_function(*symbol, name)) symbols_.push_back({symbol->st_value, symbol->st_size, name});
+    std::vector<std::vector<u8>> strings;  // what names point into
+    const auto sections = read_table<Elf64_Shdr>(fd, header.e_shoff, header.e_shnum);
+    for (u32 type : {SHT_SYMTAB, SHT_DYNSYM}) {
+        const auto table = std::ranges::find(sections, type, &Elf64_Shdr::sh_type);
+        if (table == sections.end() || table->sh_link >= sections.size()) continue;
+        const Elf64_Shdr& names = sections[table->sh_link];
+        strings.push_back(read_part(fd, names.sh_offset, names.sh_size));
+        for (const Elf64_Sym& symbol :
+             read_table<Elf64_Sym>(fd, table->sh_offset, table->sh_size / sizeof(Elf64_Sym))) {
+            const std::string_view name = string_at(strings.back(), symbol.st_name);
+            if (is_function(symbol, name)) symbols_.push_back({symbol.st_value, symbol.st_size, name});
         }
     }
     // Of several names for one place the longest symbol, then the shortest name: foo, not __foo_internal.
@@ -136,7 +121,11 @@ Symbols::Place Symbols::find(GuestAddr pc) {
     u64 offset = pc - region->begin + region->offset;
     if (!region->backing->anonymous) {
         auto& file = files_[{region->backing->device, region->backing->inode}];
-        if (file == nullptr) file = std::make_unique<ElfSymbols>(MappedFile(path.c_str()).bytes());
+        if (file == nullptr) {
+            const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+            file = std::make_unique<ElfSymbols>(fd);
+            if (fd >= 0) close(fd);
+        }
         if (const auto* symbol = file->find(offset)) return {std::string(symbol->name), offset};
     }
     return {path.substr(path.find_last_of('/') + 1), offset};

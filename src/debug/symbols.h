@@ -36,8 +36,8 @@ class Symbols {
 /// The functions of one ELF file.
 class ElfSymbols {
   public:
-    /// `file`: its content. Empty when it is no 64-bit little-endian ELF file.
-    explicit ElfSymbols(std::span<const u8> file);
+    /// Reads the file `fd`; no functions when it is no 64-bit little-endian ELF file.
+    explicit ElfSymbols(int fd);
 
     struct Symbol {
         u64 address = 0, bytes = 0;  ///< as in the file; bytes 0: not known
