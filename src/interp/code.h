@@ -56,7 +56,7 @@ struct FaultSite {
 
 /// A unit in flattened form, in one piece of memory. Cells hold pointers into the unit: it does not move. The
 /// first cell is not executed; it says where the unit stands in the guest: imm is its pc, b the word of the
-/// pc slot.
+/// pc slot. The handlers of the entry cell's other lives keep there what they need (handlers.h).
 class Unit {
   public:
     /// A unit whose cells, sites and moves have no value yet.

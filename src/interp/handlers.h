@@ -99,6 +99,9 @@ Handler exit_direct_handler();
 Handler exit_indirect_handler();
 // with a reason, at guest address imm
 Handler leave_handler(abi::ExitReason reason);
+// stands in the entry cell of a unit that counts its entries: takes one of those left in the header cell's c and does
+// what its `run` does, or leaves for its imm when there are none
+Handler counting_entry_handler();
 // stands in the entry cell of a unit that must not run any more: go on at the header cell's imm2, or leave
 // for its imm
 Handler forwarding_entry_handler();

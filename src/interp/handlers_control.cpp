@@ -48,6 +48,16 @@ KILN_HANDLER(exit_indirect) {
     return leave_for(ip, state, pc, abi::ExitReason::lookup);
 }
 
+KILN_HANDLER(counting_entry) {
+    Code* const header = const_cast<Code*>(ip) - 1;
+    if (const u16 left = __atomic_load_n(&header->c, __ATOMIC_RELAXED)) [[likely]] {
+        __atomic_store_n(&header->c, static_cast<u16>(left - 1), __ATOMIC_RELAXED);
+        [[clang::musttail]] return header->run(ip, state, memory);
+    }
+    context_of(state).link_site = nullptr;
+    return leave_for(header, state, header->imm, abi::ExitReason::lookup);
+}
+
 KILN_HANDLER(forwarding_entry) {
     const Code* const header = ip - 1;
     if (const u64 target = __atomic_load_n(&header->imm2, __ATOMIC_ACQUIRE))
@@ -71,6 +81,7 @@ Handler branch_if_handler() { return branch_if; }
 Handler exit_if_handler() { return exit_if; }
 Handler exit_direct_handler() { return exit_direct; }
 Handler exit_indirect_handler() { return exit_indirect; }
+Handler counting_entry_handler() { return counting_entry; }
 Handler forwarding_entry_handler() { return forwarding_entry; }
 
 Handler leave_handler(abi::ExitReason reason) {

@@ -1,5 +1,7 @@
 #include "interp/interpreter.h"
 
+#include <utility>
+
 #include "base/host_fp.h"
 #include "interp/handlers.h"
 
@@ -32,6 +34,15 @@ void link(const void* site, const Code* target) {
     u64& linked = static_cast<Code*>(const_cast<void*>(site))->imm2;
     __atomic_store_n(&linked, reinterpret_cast<u64>(target), __ATOMIC_RELEASE);
 }
+
+void count_entries(Unit& unit, u16 entries) {
+    const std::span<Code> cells = unit.cells();
+    const Handler counting = counting_entry_handler();
+    if (cells[1].run != counting) cells[0].run = std::exchange(cells[1].run, counting);
+    __atomic_store_n(&cells[0].c, entries, __ATOMIC_RELAXED);
+}
+
+u16 entries_left(Unit& unit) { return __atomic_load_n(&unit.cells()[0].c, __ATOMIC_RELAXED); }
 
 void forward(Unit& unit, const Code* target) {
     const std::span<Code> cells = unit.cells();

@@ -15,6 +15,13 @@ abi::ExitReason run(const Code* entry, abi::Context& context);
 /// may be executing it.
 void link(const void* site, const Code* target);
 
+/// Makes `unit` count how often it is entered from now on, and when that has been `entries` times, leave for a lookup of
+/// its pc instead of running. Before anybody can enter it, or again when it counts already. Threads that enter at once
+/// may be counted as one.
+void count_entries(Unit& unit, u16 entries);
+/// How many of those are left.
+u16 entries_left(Unit& unit);
+
 /// From now on, whoever enters `unit` goes on at `target`, or leaves for a lookup of the unit's pc while that
 /// is null. Any thread may be executing the unit.
 void forward(Unit& unit, const Code* target);

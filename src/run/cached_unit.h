@@ -14,15 +14,18 @@ struct CachedUnit {
     u64 pc = 0;
     const void* entry = nullptr;  ///< code->entry()
     const Tier* tier = nullptr;
-    u32 entries = 0;      ///< of the guest code while it was cold
-    u32 epoch = 0;        ///< as of when `entries` is (run/policy.h)
-    bool linked = false;  ///< of the tier that makes hot code: other units and jump caches may lead to it
-    bool warm = false;  ///< lifted as LiftOptions say, and may be linked; else a basic block, always entered
-                        ///< by Engine::enter()
+    bool warm = false;  ///< lifted as LiftOptions say; else a basic block that counts how often it is entered
+    u16 counting = 0;   ///< while cold: it asks again after so many
+    u32 counted =
+        0;          ///< entries of the guest code while it was cold, as of when it last asked (run/policy.h)
+    u32 epoch = 0;  ///< as of when `counted` is
     u32 instructions = 0;
     std::unique_ptr<TierCode> code;
     std::vector<abi::CodeRange> ranges;
     u64 hash = 0;  ///< of the guest bytes it was made from, if they can be written without a system call
+
+    /// How often the guest code was entered while it was cold.
+    u32 entries() const { return warm ? counted : counted + counting - code->entries_left(); }
 
     std::size_t bytes() const {
         return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);

@@ -32,7 +32,8 @@ std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::uniqu
 std::string detail_of(std::string_view why_not, const CachedUnit* before, u32 instructions) {
     std::string text;
     if (!why_not.empty()) (text += why_not) += ", ";
-    if (before != nullptr) ((text += "entered ") += std::string_view(Decimal(before->entries))) += " times, ";
+    if (before != nullptr)
+        ((text += "entered ") += std::string_view(Decimal(before->entries()))) += " times, ";
     return (text += std::string_view(Decimal(instructions))) += " instructions";
 }
 
@@ -59,11 +60,6 @@ Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Ti
         options_.observer->see_guest(frontend, space);
         options_.observer->see_stubs(tiers_.hot->stub_code());
     }
-    if (tiers_.hot == tiers_.base) return;
-    // Untouched memory is zeros, and no entry but the first may hold pc 0.
-    void* const zeros = std::calloc(abi::jump_cache_entries, sizeof(abi::JumpCacheEntry));
-    KILN_CHECK(zeros != nullptr);
-    empty_jump_cache_.reset(new (zeros) abi::JumpCacheEntry);
 }
 
 Engine::~Engine() {
@@ -77,7 +73,6 @@ Engine::~Engine() {
 Engine::Thread::Thread(Engine& engine, abi::Context& context)
     : engine_(engine),
       context_(context),
-      jump_cache_(new abi::JumpCacheEntry[abi::jump_cache_entries]),
       base_translator_(engine.tiers_.base->new_translator(engine.frontend_)),
       code_(engine.space_),
       function_(engine.frontend_.env()) {
@@ -109,7 +104,6 @@ void Engine::Thread::settle() {
 
 std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
     std::unique_ptr<Thread> thread(new Thread(*this, context));
-    context.jump_cache = thread->jump_cache_.get();
     context.memory = space_.host(GuestAddr(0));
     tiers_.hot->prepare_thread(context);
     // What a copied context had executed was another thread's doing.
@@ -189,19 +183,13 @@ abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
     abi::Context& context = thread.context_;
     const CountedTime time(unit.tier == tiers_.base ? Counter::interpreted_run_ns : Counter::compiled_run_ns,
                            options_.sample_every != 0);
-    if (unit.tier == tiers_.hot) {
-        context.jump_cache = thread.jump_cache_.get();
-        const abi::ExitReason reason = unit.tier->run(unit.entry, context);
-        if (reason == abi::ExitReason::lookup)
-            ++(context.link_site != nullptr ? thread.link_misses_ : thread.jump_cache_misses_);
-        return reason;
-    }
-    // Links and jump caches lead to units of the hot tier, which those of another cannot enter.
-    context.jump_cache = empty_jump_cache_.get();
+    context.jump_cache = thread.jump_cache_of(unit.tier).entries();
+    thread.latest_tier_ = unit.tier;
     constexpr u32 one_in = 64;
-    const bool sampled = policy_.adapts() && ++thread.interpreted_ % one_in == 0;
-    const abi::ExitReason reason = sampled ? run_timed(thread, unit) : unit.tier->run(unit.entry, context);
-    context.link_site = nullptr;
+    const bool timed = policy_.adapts() && unit.tier == tiers_.base && ++thread.interpreted_ % one_in == 0;
+    const abi::ExitReason reason = timed ? run_timed(thread, unit) : unit.tier->run(unit.entry, context);
+    if (reason == abi::ExitReason::lookup && unit.tier == tiers_.hot)
+        ++(context.link_site != nullptr ? thread.link_misses_ : thread.jump_cache_misses_);
     return reason;
 }
 
@@ -248,10 +236,12 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
     CachedUnit* unit = units_.find(pc);
     ++thread.lookups_;
     thread.hits_ += unit != nullptr;
-    policy_.count_entry(unit != nullptr && !unit->warm ? unit : nullptr);
-    const auto wanted = [&] {
-        return unit == nullptr || (!unit->warm && unit->entries >= policy_.hot_after());
-    };
+    policy_.count_search();
+    if (unit != nullptr && !unit->warm && unit->code->entries_left() == 0) {
+        policy_.count_entries(*unit, unit->counting);
+        if (!policy_.is_hot(*unit)) count_entries(*unit);
+    }
+    const auto wanted = [&] { return unit == nullptr || (!unit->warm && policy_.is_hot(*unit)); };
     while (wanted()) {
         const bool warm = unit != nullptr || policy_.hot_after() == 0;
         const u64 invalidation = invalidation_;
@@ -271,7 +261,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         const std::string why =
             log_on(LogItem::tier) ? detail_of(how.why_not, unit, thread.lifted_.instructions) : std::string();
         if (unit != nullptr) {
-            made->entries = unit->entries;
+            made->counted = unit->counted;
             retire(*unit);
         }
         unit = insert(thread, std::move(made));
@@ -284,16 +274,20 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
             unit = nullptr;
         }
     }
-    if (unit->linked) {
-        // catch_up() has dropped a link site that belongs to an older generation.
-        if (context.link_site != nullptr) {
-            tiers_.hot->link(context.link_site, unit->entry);
-            count(Counter::links);
-            if (options_.observer != nullptr) options_.observer->see_link(context.link_site, GuestAddr(pc));
-        }
-        thread.jump_cache_[abi::jump_cache_index(pc)] = {pc, unit->entry};
+    // Units of one tier only can enter each other. catch_up() has dropped a link site of an older generation.
+    if (context.link_site != nullptr && unit->tier == thread.latest_tier_) {
+        unit->tier->link(context.link_site, unit->entry);
+        count(Counter::links);
+        if (options_.observer != nullptr && unit->tier == tiers_.hot)
+            options_.observer->see_link(context.link_site, GuestAddr(pc));
     }
+    thread.jump_cache_of(unit->tier).set(pc, unit->entry);
     return unit;
+}
+
+void Engine::count_entries(CachedUnit& unit) const {
+    unit.counting = policy_.ask_after(unit);
+    unit.code->count_entries(unit.counting);
 }
 
 bool Engine::written(Thread& thread, GuestAddr address) {
@@ -349,10 +343,10 @@ abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
     const std::lock_guard lock(engine_.mutex_);
     const CachedUnit* const unit = engine_.units_.find(pc.raw);
     if (unit == nullptr) return {};
-    if (!unit->warm) return {unit->entries, 0};
+    if (!unit->warm) return {unit->entries(), 0};
     // What has no code of the hot tier must not keep its neighbours from theirs.
     constexpr u32 never_copied = ~u32{0};
-    return {unit->entries, unit->linked ? unit->instructions : never_copied};
+    return {unit->entries(), unit->tier == engine_.tiers_.hot ? unit->instructions : never_copied};
 }
 
 std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
@@ -375,7 +369,6 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
         if (unit->code == nullptr) interpret(thread, pc, *unit);
     }
     count(Counter::units_made);
-    unit->linked = how.warm && unit->tier == tiers_.hot;
     unit->pc = pc;
     unit->warm = how.warm;
     unit->instructions = lifted.instructions;
@@ -513,6 +506,7 @@ CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     if (bytes_ > options_.cache_bytes || units_.size() > options_.cache_units) flush();
     CachedUnit& unit = *made;
     bytes_ += unit.bytes();
+    if (!unit.warm) count_entries(unit);
     units_.insert(std::move(made));
     if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
@@ -612,7 +606,7 @@ void Engine::catch_up(Thread& thread) {
     if (thread.generation_ == generation_) return;
     thread.generation_ = generation_;
     thread.context_.link_site = nullptr;
-    std::fill_n(thread.jump_cache_.get(), abi::jump_cache_entries, abi::JumpCacheEntry{});
+    for (JumpCache& cache : thread.jump_caches_) cache.clear();
     free_old_generations();
 }
 

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,6 +23,7 @@
 #include "run/code_pages.h"
 #include "run/code_snapshot.h"
 #include "run/exit_counts.h"
+#include "run/jump_cache.h"
 #include "run/observer.h"
 #include "run/policy.h"
 #include "run/tier.h"
@@ -39,8 +39,8 @@ struct EngineOptions {
     bool templates = true;
     /// How warm units are lifted.
     abi::LiftOptions lift;
-    /// Most code runs a few times only. A unit is first cold: a basic block, never linked; entered this
-    /// often, it is made again as `lift` says, and linked. 0: at once.
+    /// Most code runs a few times only. A unit is first cold: a basic block; entered this often, it is made again as
+    /// `lift` says. 0: at once.
     u32 warm_after = 8;
     /// The same where units are compiled then (EngineKind::hybrid).
     PolicyOptions policy{};
@@ -181,6 +181,8 @@ class Engine {
 
     u64 pc_of(const abi::Context& context) const;
     CachedUnit* insert(Thread& thread, std::unique_ptr<CachedUnit> made);
+    /// Makes a cold unit ask for the tier above when it has been entered often enough, or as far as it can count.
+    void count_entries(CachedUnit& unit) const;
     void retire(CachedUnit& unit);
     /// The same for each, because its guest code changed or went away.
     void retire(const std::vector<CachedUnit*>& units);
@@ -214,8 +216,6 @@ class Engine {
     u64 generation_ = 0;
     std::shared_ptr<const std::vector<GuestAddr>> stops_;  // ascending; null: none
     bool watching_ = false;
-    /// In the place of a thread's jump cache while a unit of another tier than `hot` runs.
-    std::unique_ptr<abi::JumpCacheEntry, void (*)(void*)> empty_jump_cache_{nullptr, std::free};
     u64 invalidation_ = 0;  // how many there were: what was lifted meanwhile may be old code
 };
 
@@ -230,10 +230,12 @@ class Engine::Thread {
     friend class Engine;
     Thread(Engine& engine, abi::Context& context);
     void settle();
+    JumpCache& jump_cache_of(const Tier* tier) { return jump_caches_[tier == engine_.tiers_.hot]; }
 
     Engine& engine_;
     abi::Context& context_;
-    std::unique_ptr<abi::JumpCacheEntry[]> jump_cache_;
+    JumpCache jump_caches_[2];           // of the base tier, of the hot one
+    const Tier* latest_tier_ = nullptr;  // whose code ran last: Context::link_site is in it
     std::unique_ptr<Translator> base_translator_, hot_translator_;
     CodeSnapshot code_;
     ir::Function function_;

@@ -1,15 +1,13 @@
 #include "run/policy.h"
 
-#include <algorithm>
-
 namespace kiln::run {
 
 void Policy::fade(CachedUnit& unit) const {
     const u32 epoch = static_cast<u32>(searches_ / searches_per_epoch);
-    double entries = unit.entries;
+    double entries = unit.counted;
     for (; unit.epoch != epoch && entries >= 1; ++unit.epoch) entries *= options_.decay;
     unit.epoch = epoch;
-    unit.entries = static_cast<u32>(entries);
+    unit.counted = static_cast<u32>(entries);
 }
 
 void Policy::adapt(double& average, u64 instructions, u64 nanoseconds) {

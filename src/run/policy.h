@@ -10,6 +10,8 @@
 // The engine's lock guards it.
 #pragma once
 
+#include <algorithm>
+
 #include "run/cached_unit.h"
 
 namespace kiln::run {
@@ -28,12 +30,16 @@ class Policy {
     /// A unit entered so often is to be compiled.
     u32 hot_after() const { return hot_after_; }
 
-    /// Counts a search of the unit map, and an entry of the cold unit that it found, if any.
-    void count_entry(CachedUnit* cold) {
-        ++searches_;
-        if (cold == nullptr) return;
-        if (options_.decay < 1) fade(*cold);
-        ++cold->entries;
+    bool is_hot(const CachedUnit& cold) const { return cold.counted >= hot_after_; }
+    void count_search() { ++searches_; }
+    void count_entries(CachedUnit& cold, u32 entries) {
+        if (options_.decay < 1) fade(cold);
+        cold.counted += entries;
+    }
+    /// How many more entries a cold unit that is not hot may count by itself.
+    u16 ask_after(const CachedUnit& cold) const {
+        const u32 most = options_.decay < 1 || options_.adaptive ? look_again_after : 0xffff;
+        return static_cast<u16>(std::min(hot_after_ - cold.counted, most));
     }
 
     /// Whether note_compiled() and note_interpreted() want to be told.
@@ -44,6 +50,7 @@ class Policy {
 
   private:
     static constexpr u64 searches_per_epoch = 4096;
+    static constexpr u32 look_again_after = 8;  // entries, where what is hot changes
 
     void fade(CachedUnit& unit) const;
     void adapt(double& average, u64 instructions, u64 nanoseconds);

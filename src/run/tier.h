@@ -9,6 +9,7 @@
 
 #include "abi/context.h"
 #include "abi/frontend.h"
+#include "base/check.h"
 #include "ir/function.h"
 
 namespace kiln::run {
@@ -25,6 +26,11 @@ class TierCode {
     virtual void forward(const void* target) = 0;
     /// Where it runs; empty if it is not the host's.
     virtual std::span<const u8> host_code() const { return {}; }
+    /// Makes it leave with ExitReason::lookup instead of running when it has been entered `entries` times from now on.
+    /// Before anybody can enter it, or again when it counts already. Code of the base tier only.
+    virtual void count_entries(u16) { KILN_UNREACHABLE(); }
+    /// How many of those are left.
+    virtual u16 entries_left() const { KILN_UNREACHABLE(); }
 };
 
 /// Makes code; has working memory, so each thread has its own.

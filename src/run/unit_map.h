@@ -82,7 +82,7 @@ class UnitMap {
         }
     }
 
-    std::vector<Slot> slots_{std::vector<Slot>(2048)};
+    std::vector<Slot> slots_{std::vector<Slot>(512)};
     std::size_t used_ = 0;
 };
 

@@ -24,6 +24,8 @@ class InterpreterCode final : public TierCode {
     void forward(const void* target) override {
         interp::forward(*unit_, static_cast<const interp::Code*>(target));
     }
+    void count_entries(u16 entries) override { interp::count_entries(*unit_, entries); }
+    u16 entries_left() const override { return interp::entries_left(*unit_); }
 
   private:
     std::unique_ptr<interp::Unit> unit_;

@@ -104,6 +104,42 @@ INSTANTIATE_TEST_SUITE_P(Units, Counts,
                          testing::Values(std::pair{1u, 8u}, std::pair{3u, 8u}, std::pair{64u, 8u},
                                          std::pair{1u, 0u}, std::pair{3u, 0u}, std::pair{64u, 0u}));
 
+/// Units of one tier go on from each other without the engine, cold ones too; these count how often they are entered,
+/// here in two goes, until they ask to be made anew.
+TEST(ColdUnits, AskWhenTheyAreWarm) {
+    EngineOptions options;
+    options.warm_after = options.policy.hot_after = 70'000;
+    Guest guest(options);
+    Assembler code(code_at);
+    code.label("loop");
+    code.imm(InstId::addi, a2, a2, 2);
+    code.imm(InstId::jalr, ra, a3, 0);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    code.label("function");
+    code.imm(InstId::addi, a0, a0, 1);
+    code.imm(InstId::jalr, zero, ra, 0);
+    guest.put(code);
+    Hart hart(guest);
+    hart.state.x[a1] = 69'000;
+    hart.state.x[a3] = code.at("function").raw;
+    const u64 lookups = value(Counter::unit_lookups), units = value(Counter::units_made);
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    guest.engine->settle_counts();
+    EXPECT_LE(value(Counter::unit_lookups) - lookups, 20u);
+    const u64 cold = value(Counter::units_made) - units;
+
+    hart.state.pc = code_at.raw;
+    hart.state.x[a1] = 2'000;
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a0], 71'000u);
+    EXPECT_EQ(hart.state.x[a2], 142'000u);
+    const char* const kind = std::getenv("KILN_TEST_ENGINE");
+    if (kind == nullptr || kind != std::string_view("jit1"))
+        EXPECT_GT(value(Counter::units_made) - units, cold);
+}
+
 // ---- Code that changes or goes away ----
 
 /// `rounds` calls of a function at `function` that sets a0 to a number.

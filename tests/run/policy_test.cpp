@@ -9,10 +9,21 @@ namespace {
 TEST(Policy, AFixedNumberStaysFixed) {
     Policy policy({.hot_after = 64});
     CachedUnit unit;
-    for (int i = 0; i < 100'000; ++i) policy.count_entry(&unit);
-    EXPECT_EQ(unit.entries, 100'000u);
+    policy.count_entries(unit, 60);
+    EXPECT_FALSE(policy.is_hot(unit));
+    EXPECT_EQ(policy.ask_after(unit), 4u);
+    policy.count_entries(unit, 4);
+    EXPECT_TRUE(policy.is_hot(unit));
     EXPECT_FALSE(policy.adapts());
     EXPECT_EQ(policy.hot_after(), 64u);
+}
+
+TEST(Policy, UnitsCountAsFarAsTheyCan) {
+    const Policy policy({.hot_after = 70'000});
+    CachedUnit unit;
+    EXPECT_EQ(policy.ask_after(unit), 65'535u);
+    unit.counted = 65'535;
+    EXPECT_EQ(policy.ask_after(unit), 4465u);
 }
 
 TEST(Policy, AdaptsToWhatThingsTake) {
@@ -36,15 +47,15 @@ TEST(Policy, EntriesFade) {
     constexpr int epoch = 4096;
     Policy policy({.hot_after = 64, .decay = 0.5});
     CachedUnit unit;
-    for (int i = 0; i < 40; ++i) policy.count_entry(&unit);
-    EXPECT_EQ(unit.entries, 40u);
-    for (int i = 0; i < 2 * epoch; ++i) policy.count_entry(nullptr);
-    EXPECT_EQ(unit.entries, 40u) << "when it is next entered";
-    policy.count_entry(&unit);
-    EXPECT_EQ(unit.entries, 10u + 1);
-    for (int i = 0; i < 1000 * epoch; ++i) policy.count_entry(nullptr);
-    policy.count_entry(&unit);
-    EXPECT_EQ(unit.entries, 1u);
+    policy.count_entries(unit, 40);
+    EXPECT_EQ(policy.ask_after(unit), 8u) << "what is left is counted in small steps, so that it can fade";
+    for (int i = 0; i < 2 * epoch; ++i) policy.count_search();
+    EXPECT_EQ(unit.counted, 40u) << "when it next asks";
+    policy.count_entries(unit, 1);
+    EXPECT_EQ(unit.counted, 10u + 1);
+    for (int i = 0; i < 1000 * epoch; ++i) policy.count_search();
+    policy.count_entries(unit, 1);
+    EXPECT_EQ(unit.counted, 1u);
 }
 
 }  // namespace

@@ -268,6 +268,8 @@ class CountingTier final : public run::Tier {
         void forward(const void* target) override {
             interp::forward(*unit, static_cast<const interp::Code*>(target));
         }
+        void count_entries(u16 entries) override { interp::count_entries(*unit, entries); }
+        u16 entries_left() const override { return interp::entries_left(*unit); }
     };
     struct Maker final : run::Translator {
         interp::Flattener flattener;

@@ -1,0 +1,40 @@
+// A thread's cache of the units that its indirect jumps went to (Context::jump_cache).
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "abi/context.h"
+#include "base/check.h"
+
+namespace kiln::run {
+
+class JumpCache {
+  public:
+    JumpCache() { entries_[0] = {}; }
+
+    abi::JumpCacheEntry* entries() { return entries_.get(); }
+    void set(u64 pc, const void* entry) { entries_[abi::jump_cache_index(pc)] = {pc, entry}; }
+    void clear() {
+        std::memset(static_cast<void*>(entries_.get()), 0, bytes);
+        entries_[0] = {};
+    }
+
+  private:
+    static constexpr std::size_t bytes = abi::jump_cache_entries * sizeof(abi::JumpCacheEntry);
+    struct Free {
+        void operator()(void* memory) const { std::free(memory); }
+    };
+    /// Free entries are zeros, so that no page is touched before it is used: pc 0 belongs to the first entry, and that
+    /// one says that it is free.
+    static abi::JumpCacheEntry* zeros() {
+        auto* const memory = static_cast<abi::JumpCacheEntry*>(std::calloc(1, bytes));
+        KILN_CHECK(memory != nullptr);
+        return memory;
+    }
+
+    std::unique_ptr<abi::JumpCacheEntry[], Free> entries_{zeros()};
+};
+
+}  // namespace kiln::run
