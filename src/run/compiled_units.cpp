@@ -27,7 +27,9 @@ constexpr int greg_of[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
 
 // ---- Units ----
 
-CompiledUnit::~CompiledUnit() { units_.memory_->free(offset_); }
+CompiledUnit::~CompiledUnit() {
+    if (code_bytes_ != 0) units_.memory_->free(offset_);
+}
 
 const void* CompiledUnit::entry() const { return units_.memory_->at(offset_); }
 
@@ -71,10 +73,7 @@ CompiledUnits::~CompiledUnits() {
 Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode& code) {
     std::unique_ptr<CompiledUnit> unit(new CompiledUnit(*this));
     const auto offset = memory_->allocate(static_cast<u32>(code.bytes.size()), unit.get());
-    if (!offset) {
-        static_cast<void>(unit.release());
-        return fail("no room for more translated code", ENOMEM);
-    }
+    if (!offset) return fail("no room for more translated code", ENOMEM);
     unit->offset_ = *offset;
     unit->code_bytes_ = static_cast<u32>(code.bytes.size());
     unit->forward_ = code.forward;

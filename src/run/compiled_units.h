@@ -39,7 +39,7 @@ class CompiledUnit {
     explicit CompiledUnit(CompiledUnits& units) : units_(units) {}
 
     CompiledUnits& units_;
-    u32 offset_ = 0, code_bytes_ = 0, forward_ = 0;
+    u32 offset_ = 0, code_bytes_ = 0, forward_ = 0;  // no code: there was no room for it
     std::vector<abi::FaultPoint> fault_points_;
 };
 
