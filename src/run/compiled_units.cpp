@@ -93,6 +93,8 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode
     return unit;
 }
 
+// UndefinedBehaviorSanitizer would look for the function's type in front of it, where there may be no memory.
+[[clang::no_sanitize("function")]]
 abi::ExitReason CompiledUnits::run(const void* entry, abi::Context& context) const {
     using Enter = u32 (*)(const void*, abi::Context*);
     const auto enter = reinterpret_cast<Enter>(reinterpret_cast<u64>(memory_->at(stubs_at_ + stubs_.enter)));
