@@ -4,10 +4,14 @@ programs, interpreters with their threads and children, terminals.
 
   tests/system/debian_test.py --kiln build/ci/src/cli/kiln [step ...]     all steps, or those whose names begin so
   tests/system/debian_test.py --kiln ... --root DIR                       in DIR, which stays; what is there is used
+  tests/system/debian_test.py --kiln ... --quick                          without debootstrap and apt: seconds
 
 The root directory is entered by chroot, in a user namespace with a binfmt_misc of its own (namespace.py), where kiln is
 the interpreter for riscv64. With --without-binfmt, or where the kernel has none for us, kiln is copied into the root and
 started there, and what its guests start it runs itself.
+
+With --quick the root directory is the sysroot of fetch_guests.py's @tests, below a file system in memory that takes the
+changes, and the steps are those that say "# quick" in their heads: they find their programs there.
 
 A step is debian/<number>-<name>.sh, run by the root's /bin/sh in a folder of its own; its standard output must be that
 of debian/<number>-<name>.out and its exit status 0. "# needs: binfmt" in its head says that it cannot do without.
@@ -55,6 +59,22 @@ class Root:
     def __init__(self, path, kiln, interpreter, with_binfmt):
         self.path, self.kiln, self.with_binfmt = path, kiln, with_binfmt
         self.interpreter = interpreter or kiln
+
+    def make_of_sysroot(self):
+        """For --quick, in the namespace: a sysroot that may be changed, with what packages' scripts would have made."""
+        fetched = subprocess.run([fetch_guests.__file__, "--offline", "@tests"], stdout=subprocess.PIPE, text=True)
+        if fetched.returncode != 0:
+            raise fetch_guests.Unreachable("tools/fetch_guests.py @tests has not been run")
+        namespace.mount("tmpfs", self.path, "tmpfs", 0, "mode=755")
+        for name in ("changes", "work", "root"):
+            (self.path / name).mkdir()
+        namespace.mount("overlay", self.path / "root", "overlay", 0,
+                        f"lowerdir={fetched.stdout.strip()},upperdir={self.path}/changes,workdir={self.path}/work")
+        self.path = self.path / "root"
+        for name in ("dev", "etc", "root"):
+            (self.path / name).mkdir(exist_ok=True)
+        (self.path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/bash\n")
+        (self.path / "etc/group").write_text("root:x:0:\n")
 
     def make(self, cache):
         """The first stage: packages are fetched and unpacked, natively."""
@@ -180,21 +200,27 @@ def live(options, cache, with_binfmt):
     """All that is done inside the namespace; the exit code."""
     root = Root(options.root, options.kiln, options.interpreter, with_binfmt)
     try:
-        with open(cache / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            root.make(cache)
+        if options.quick:
+            root.make_of_sysroot()
+        else:
+            with open(cache / "lock", "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                root.make(cache)
     except fetch_guests.Unreachable as reason:
         print(f"debian_test: the archive is not available: {reason}", file=sys.stderr)
         return SKIP
     root.furnish()
     root.install_kiln()
-    if not root.second_stage():
-        return 1
-    root.furnish()  # debootstrap unmounts what it finds
-    root.keep_packages(cache)
+    if not options.quick:
+        if not root.second_stage():
+            return 1
+        root.furnish()  # debootstrap unmounts what it finds
+        root.keep_packages(cache)
     failed = []
     for script in sorted(STEPS.glob("*.sh")):
         if options.steps and not script.stem.startswith(tuple(options.steps)):
+            continue
+        if options.quick and "# quick\n" not in script.read_text():
             continue
         if "# needs: binfmt\n" in script.read_text() and not with_binfmt:
             print(f"skip {script.stem}: needs binfmt_misc", flush=True)
@@ -212,9 +238,10 @@ def main():
     parser.add_argument("--interpreter", type=Path, help="registered in place of kiln: another emulator, for comparison")
     parser.add_argument("--root", type=Path, help="default: a new one, removed at the end")
     parser.add_argument("--without-binfmt", action="store_true")
+    parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     options.kiln = options.kiln.resolve()
-    if not shutil.which("debootstrap"):
+    if not options.quick and not shutil.which("debootstrap"):
         print("debian_test: needs debootstrap", file=sys.stderr)
         return SKIP
     if namespace.ids_to_map() == 1:

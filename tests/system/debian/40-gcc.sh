@@ -1,4 +1,5 @@
 # The compiler, the assembler, the linker, and what they make.
+# quick
 cat > hello.c <<'END'
 #include <stdio.h>
 #include <math.h>

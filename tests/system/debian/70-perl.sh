@@ -1,4 +1,5 @@
 # perl and its own modules: threads, processes, pipes, sockets.
+# quick
 cat > Sum.pm <<'END'
 package Sum;
 use strict; use warnings;
