@@ -1,32 +1,17 @@
 #include "run/engine.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <span>
 #include <utility>
 
-#include "base/bits.h"
 #include "base/check.h"
 #include "base/counters.h"
-#include "base/durations.h"
 #include "base/log.h"
-#include "run/watch.h"
 
 namespace kiln::run {
 namespace {
 
 /// Guest instructions between polls that nobody asked for: they only keep the count from overflowing.
 constexpr i64 budget = i64{1} << 40;
-
-/// Of the retired units of one pc, those that forward to the present one: a guest can rewrite code a million times. The
-/// others lead to a lookup.
-std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::unique_ptr<CachedUnit>>& retired) {
-    constexpr std::size_t most = 8;
-    return std::span(retired).last(std::min(retired.size(), most));
-}
 
 /// For --trace=tier, of a unit that was made: why no better tier has it, the unit before it, its instructions.
 std::string detail_of(std::string_view why_not, const CachedUnit* before, u32 instructions) {
@@ -290,153 +275,6 @@ void Engine::count_entries(CachedUnit& unit) const {
     unit.code->count_entries(unit.counting);
 }
 
-bool Engine::written(Thread& thread, GuestAddr address) {
-    const std::lock_guard lock(mutex_);
-    const auto region = space_.find(address);
-    if (!region || !(region->prot & PROT_WRITE)) return false;
-    const GuestAddr page = GuestAddr(align_down(address.raw, mem::page_bytes));
-    const u64 instructions = thread.context_.instructions();
-    // The same write once more: it stands in the page that it writes to.
-    if (page == thread.written_page_ && instructions == thread.written_instructions_)
-        code_pages_.leave_alone(page, mem::page_bytes);
-    thread.written_page_ = page;
-    thread.written_instructions_ = instructions;
-    count(Counter::caught_writes);
-    code_pages_.note_write(page);
-    ++invalidation_;
-    retire(code_pages_.in(page, mem::page_bytes));
-    return space_.unwatch(page);
-}
-
-bool Engine::allow_writes(GuestAddr begin, u64 bytes) {
-    const std::lock_guard lock(mutex_);
-    bool any = false;
-    for (GuestAddr page : space_.watched(begin, bytes)) {
-        ++invalidation_;
-        retire(code_pages_.in(page, mem::page_bytes));
-        any |= space_.unwatch(page);
-    }
-    return any;
-}
-
-Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
-    Making how{.lift = options_.lift, .warm = warm, .invalidation = invalidation_};
-    how.lift.extend &= warm;
-    thread.stops_ = stops_;
-    how.lift.stops = thread.stops_.get();
-    thread.watching_ = watching_;
-    if (watching_) how.lift.max_instructions = 1;
-    if (!warm) return how;
-    how.compiles = thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
-    // Where units are cold first, they have been counted.
-    if (how.compiles && options_.warm_after != 0) how.lift.profile = &block_counts_;
-    if (how.compiles)
-        how.reason = policy_.hot_after() == 0 ? TierReason::forced : TierReason::entered_often;
-    else if (thread.hot_translator_ == nullptr)
-        how.reason = TierReason::warmed;
-    else
-        how.reason = watching_ ? TierReason::watched : TierReason::does_not_apply;
-    return how;
-}
-
-abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
-    const std::lock_guard lock(engine_.mutex_);
-    const CachedUnit* const unit = engine_.units_.find(pc.raw);
-    if (unit == nullptr) return {};
-    if (!unit->warm) return {unit->entries(), 0};
-    // What has no code of the hot tier must not keep its neighbours from theirs.
-    constexpr u32 never_copied = ~u32{0};
-    return {unit->entries(), unit->tier == engine_.tiers_.hot ? unit->instructions : never_copied};
-}
-
-std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
-    abi::Lifted& lifted = thread.lifted_;
-    thread.code_.clear(how.invalidation);
-    const bool timed = times_are_counted || (policy_.adapts() && how.compiles);
-    const u64 begin_ns = timed ? CountedTime::now() : 0;
-    auto unit = std::make_unique<CachedUnit>();
-    // Templates know nothing of a debugger's wishes.
-    const bool debugged = thread.watching_ || how.lift.stops != nullptr;
-    if (!how.compiles && options_.templates && options_.opt == OptLevel::none && !debugged) {
-        const CountedTime time(Counter::assemble_ns);
-        unit->code = thread.base_translator_->assemble(GuestAddr(pc), thread.code_, how.lift, lifted);
-        unit->tier = tiers_.base;
-        if (unit->code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
-    }
-    if (unit->code == nullptr) {
-        if (!lift(thread, pc, how.lift)) return nullptr;
-        if (how.compiles) compile(thread, *unit, how);
-        if (unit->code == nullptr) interpret(thread, pc, *unit);
-    }
-    count(Counter::units_made);
-    unit->pc = pc;
-    unit->warm = how.warm;
-    unit->instructions = lifted.instructions;
-    unit->entry = unit->code->entry();
-    unit->ranges = std::move(lifted.ranges);
-    for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
-    count(Counter::code_bytes, unit->code->bytes());
-    if (unit->tier != tiers_.base) {
-        count(Counter::compiled_instructions, lifted.instructions);
-        count(Counter::compiled_bytes, unit->code->bytes());
-    }
-    if (timed) how.nanoseconds = CountedTime::now() - begin_ns;
-    if (times_are_counted)
-        record(unit->tier == tiers_.base ? Duration::unit_interpreted : Duration::unit_compiled,
-               how.nanoseconds);
-    return unit;
-}
-
-bool Engine::lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) {
-    abi::Lifted& lifted = thread.lifted_;
-    {
-        const CountedTime time(Counter::lift_ns);
-        frontend_.lift(thread.function_, GuestAddr(pc), thread.code_, lift_options, lifted);
-    }
-    if (lifted.fetch_failed) {
-        thread.context_.fault = lifted.fault;
-        return false;
-    }
-    count(Counter::ir_instructions, thread.function_.value_count());
-    count(Counter::lifted_instructions, lifted.instructions);
-    {
-        const CountedTime time(Counter::optimize_ns);
-        AfterPass after;
-        if (options_.observe_ir) {
-            show_ir(pc, thread.function_, {});
-            after = [&](const ir::Function& f, std::string_view pass) { show_ir(pc, f, pass); };
-        }
-        optimize_(thread.function_, after);
-    }
-    if (thread.watching_) watch_accesses(thread.function_);
-    return true;
-}
-
-void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
-    const CountedTime time(Counter::compile_ns);
-    auto code = thread.hot_translator_->translate(thread.function_);
-    if (code) {
-        count(Counter::units_compiled);
-        unit.code = std::move(*code);
-        unit.tier = tiers_.hot;
-        return;
-    }
-    how.reason = code.error().code == ENOMEM ? TierReason::no_room : TierReason::no_code;
-    how.why_not = std::move(code.error().message);
-}
-
-void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {
-    const CountedTime time(Counter::flatten_ns);
-    auto code = thread.base_translator_->translate(thread.function_);
-    if (!code) {
-        std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
-                     static_cast<unsigned long long>(pc), code.error().message.c_str());
-        KILN_UNREACHABLE();
-    }
-    unit.code = std::move(*code);
-    unit.tier = tiers_.base;
-}
-
 void Engine::tier_down(u64 pc) {
     const std::lock_guard lock(mutex_);
     CachedUnit* const unit = units_.find(pc);
@@ -498,116 +336,6 @@ abi::ExitReason Engine::step(Thread& thread) {
         reason = abi::ExitReason::poll;
     }
     return reason;
-}
-
-// ---- The tables; all with the lock held ----
-
-CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
-    if (bytes_ > options_.cache_bytes || units_.size() > options_.cache_units) flush();
-    CachedUnit& unit = *made;
-    bytes_ += unit.bytes();
-    if (!unit.warm) count_entries(unit);
-    units_.insert(std::move(made));
-    if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
-    if (const auto old = retired_.find(unit.pc); old != retired_.end())
-        for (const auto& predecessor : newest(old->second))
-            if (predecessor->tier == unit.tier) predecessor->code->forward(unit.entry);
-    return &unit;
-}
-
-void Engine::retire(CachedUnit& unit) {
-    unit.code->forward(nullptr);
-    code_pages_.remove(unit);
-    // Those it replaced forward to it: they must find its successor by a lookup now.
-    auto& predecessors = retired_[unit.pc];
-    for (const auto& predecessor : newest(predecessors)) predecessor->code->forward(nullptr);
-    predecessors.push_back(units_.take(unit.pc));
-}
-
-void Engine::retire(const std::vector<CachedUnit*>& units) {
-    for (CachedUnit* unit : units) {
-        note_drop(*unit, TierReason::changed);
-        retire(*unit);
-    }
-    count(Counter::invalidations, units.size());
-}
-
-void Engine::note_drop(const CachedUnit& unit, TierReason reason) {
-    note_decision(reason, unit.pc);
-    if (options_.observer != nullptr) options_.observer->see_drop(GuestAddr(unit.pc), reason);
-}
-
-void Engine::show(Thread& thread, const CachedUnit& unit, const Making& how) {
-    const bool compiled = unit.tier != tiers_.base;
-    options_.observer->see_unit(
-        {.pc = GuestAddr(unit.pc),
-         .ranges = unit.ranges,
-         .instructions = thread.lifted_.instructions,
-         .reason = how.reason,
-         .nanoseconds = how.nanoseconds,
-         .bytes = unit.code->bytes(),
-         .host_code = unit.code->host_code(),
-         .listing = compiled ? thread.hot_translator_->listing() : std::string_view()});
-}
-
-void Engine::show_ir(u64 pc, const ir::Function& f, std::string_view after) {
-    const std::lock_guard lock(mutex_);
-    options_.observer->see_ir(GuestAddr(pc), f, after);
-}
-
-void Engine::invalidate(GuestAddr begin, u64 bytes) {
-    if (bytes == 0) return;
-    const std::lock_guard lock(mutex_);
-    ++invalidation_;
-    retire(code_pages_.in(begin, bytes));
-    code_pages_.forget(begin, bytes);
-}
-
-void Engine::sync_code() {
-    const std::lock_guard lock(mutex_);
-    ++invalidation_;
-    retire(code_pages_.changed());
-}
-
-void Engine::sync_code(GuestAddr begin, u64 bytes) {
-    const std::lock_guard lock(mutex_);
-    ++invalidation_;
-    retire(code_pages_.changed(begin, bytes));
-}
-
-void Engine::flush() {
-    const u64 ended = generation_++;
-    const auto bury = [&](std::unique_ptr<CachedUnit> unit) {
-        unit->code->forward(nullptr);
-        old_.emplace_back(ended, std::move(unit));
-    };
-    units_.take_all([&](std::unique_ptr<CachedUnit> unit) {
-        note_drop(*unit, TierReason::flushed);
-        bury(std::move(unit));
-    });
-    for (auto& [pc, list] : retired_)
-        for (auto& unit : list) bury(std::move(unit));
-    retired_.clear();
-    never_compiled_.clear();
-    code_pages_.clear();
-    bytes_ = 0;
-    free_old_generations();
-}
-
-void Engine::free_old_generations() {
-    u64 oldest = generation_;
-    for (const Thread* thread : threads_)
-        if (!thread->parked_) oldest = std::min(oldest, thread->generation_);
-    std::erase_if(old_, [&](const auto& entry) { return entry.first < oldest; });
-}
-
-void Engine::catch_up(Thread& thread) {
-    thread.parked_ = false;
-    if (thread.generation_ == generation_) return;
-    thread.generation_ = generation_;
-    thread.context_.link_site = nullptr;
-    for (JumpCache& cache : thread.jump_caches_) cache.clear();
-    free_old_generations();
 }
 
 }  // namespace kiln::run

@@ -1,0 +1,152 @@
+// How the engine has units made: which tier, from which way of reading the code, and whom it shows them to.
+#include <cerrno>
+#include <cstdio>
+#include <span>
+#include <utility>
+
+#include "base/check.h"
+#include "base/counters.h"
+#include "base/durations.h"
+#include "base/log.h"
+#include "run/engine.h"
+#include "run/watch.h"
+
+namespace kiln::run {
+
+Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
+    Making how{.lift = options_.lift, .warm = warm, .invalidation = invalidation_};
+    how.lift.extend &= warm;
+    thread.stops_ = stops_;
+    how.lift.stops = thread.stops_.get();
+    thread.watching_ = watching_;
+    if (watching_) how.lift.max_instructions = 1;
+    if (!warm) return how;
+    how.compiles = thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
+    // Where units are cold first, they have been counted.
+    if (how.compiles && options_.warm_after != 0) how.lift.profile = &block_counts_;
+    if (how.compiles)
+        how.reason = policy_.hot_after() == 0 ? TierReason::forced : TierReason::entered_often;
+    else if (thread.hot_translator_ == nullptr)
+        how.reason = TierReason::warmed;
+    else
+        how.reason = watching_ ? TierReason::watched : TierReason::does_not_apply;
+    return how;
+}
+
+abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
+    const std::lock_guard lock(engine_.mutex_);
+    const CachedUnit* const unit = engine_.units_.find(pc.raw);
+    if (unit == nullptr) return {};
+    if (!unit->warm) return {unit->entries(), 0};
+    // What has no code of the hot tier must not keep its neighbours from theirs.
+    constexpr u32 never_copied = ~u32{0};
+    return {unit->entries(), unit->tier == engine_.tiers_.hot ? unit->instructions : never_copied};
+}
+
+std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
+    abi::Lifted& lifted = thread.lifted_;
+    thread.code_.clear(how.invalidation);
+    const bool timed = times_are_counted || (policy_.adapts() && how.compiles);
+    const u64 begin_ns = timed ? CountedTime::now() : 0;
+    auto unit = std::make_unique<CachedUnit>();
+    // Templates know nothing of a debugger's wishes.
+    const bool debugged = thread.watching_ || how.lift.stops != nullptr;
+    if (!how.compiles && options_.templates && options_.opt == OptLevel::none && !debugged) {
+        const CountedTime time(Counter::assemble_ns);
+        unit->code = thread.base_translator_->assemble(GuestAddr(pc), thread.code_, how.lift, lifted);
+        unit->tier = tiers_.base;
+        if (unit->code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
+    }
+    if (unit->code == nullptr) {
+        if (!lift(thread, pc, how.lift)) return nullptr;
+        if (how.compiles) compile(thread, *unit, how);
+        if (unit->code == nullptr) interpret(thread, pc, *unit);
+    }
+    count(Counter::units_made);
+    unit->pc = pc;
+    unit->warm = how.warm;
+    unit->instructions = lifted.instructions;
+    unit->entry = unit->code->entry();
+    unit->ranges = std::move(lifted.ranges);
+    for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
+    count(Counter::code_bytes, unit->code->bytes());
+    if (unit->tier != tiers_.base) {
+        count(Counter::compiled_instructions, lifted.instructions);
+        count(Counter::compiled_bytes, unit->code->bytes());
+    }
+    if (timed) how.nanoseconds = CountedTime::now() - begin_ns;
+    if (times_are_counted)
+        record(unit->tier == tiers_.base ? Duration::unit_interpreted : Duration::unit_compiled,
+               how.nanoseconds);
+    return unit;
+}
+
+bool Engine::lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) {
+    abi::Lifted& lifted = thread.lifted_;
+    {
+        const CountedTime time(Counter::lift_ns);
+        frontend_.lift(thread.function_, GuestAddr(pc), thread.code_, lift_options, lifted);
+    }
+    if (lifted.fetch_failed) {
+        thread.context_.fault = lifted.fault;
+        return false;
+    }
+    count(Counter::ir_instructions, thread.function_.value_count());
+    count(Counter::lifted_instructions, lifted.instructions);
+    {
+        const CountedTime time(Counter::optimize_ns);
+        AfterPass after;
+        if (options_.observe_ir) {
+            show_ir(pc, thread.function_, {});
+            after = [&](const ir::Function& f, std::string_view pass) { show_ir(pc, f, pass); };
+        }
+        optimize_(thread.function_, after);
+    }
+    if (thread.watching_) watch_accesses(thread.function_);
+    return true;
+}
+
+void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
+    const CountedTime time(Counter::compile_ns);
+    auto code = thread.hot_translator_->translate(thread.function_);
+    if (code) {
+        count(Counter::units_compiled);
+        unit.code = std::move(*code);
+        unit.tier = tiers_.hot;
+        return;
+    }
+    how.reason = code.error().code == ENOMEM ? TierReason::no_room : TierReason::no_code;
+    how.why_not = std::move(code.error().message);
+}
+
+void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {
+    const CountedTime time(Counter::flatten_ns);
+    auto code = thread.base_translator_->translate(thread.function_);
+    if (!code) {
+        std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
+                     static_cast<unsigned long long>(pc), code.error().message.c_str());
+        KILN_UNREACHABLE();
+    }
+    unit.code = std::move(*code);
+    unit.tier = tiers_.base;
+}
+
+void Engine::show(Thread& thread, const CachedUnit& unit, const Making& how) {
+    const bool compiled = unit.tier != tiers_.base;
+    options_.observer->see_unit(
+        {.pc = GuestAddr(unit.pc),
+         .ranges = unit.ranges,
+         .instructions = thread.lifted_.instructions,
+         .reason = how.reason,
+         .nanoseconds = how.nanoseconds,
+         .bytes = unit.code->bytes(),
+         .host_code = unit.code->host_code(),
+         .listing = compiled ? thread.hot_translator_->listing() : std::string_view()});
+}
+
+void Engine::show_ir(u64 pc, const ir::Function& f, std::string_view after) {
+    const std::lock_guard lock(mutex_);
+    options_.observer->see_ir(GuestAddr(pc), f, after);
+}
+
+}  // namespace kiln::run

@@ -1,0 +1,146 @@
+// The engine's tables: units come and go as the guest's code changes, and all of them when they take too much room. With
+// the lock held, but for what is public.
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "base/bits.h"
+#include "base/counters.h"
+#include "run/engine.h"
+
+namespace kiln::run {
+namespace {
+
+/// Of the retired units of one pc, those that forward to the present one: a guest can rewrite code a million times. The
+/// others lead to a lookup.
+std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::unique_ptr<CachedUnit>>& retired) {
+    constexpr std::size_t most = 8;
+    return std::span(retired).last(std::min(retired.size(), most));
+}
+
+}  // namespace
+
+// ---- The tables; all with the lock held ----
+
+CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
+    if (bytes_ > options_.cache_bytes || units_.size() > options_.cache_units) flush();
+    CachedUnit& unit = *made;
+    bytes_ += unit.bytes();
+    if (!unit.warm) count_entries(unit);
+    units_.insert(std::move(made));
+    if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
+    if (const auto old = retired_.find(unit.pc); old != retired_.end())
+        for (const auto& predecessor : newest(old->second))
+            if (predecessor->tier == unit.tier) predecessor->code->forward(unit.entry);
+    return &unit;
+}
+
+void Engine::retire(CachedUnit& unit) {
+    unit.code->forward(nullptr);
+    code_pages_.remove(unit);
+    // Those it replaced forward to it: they must find its successor by a lookup now.
+    auto& predecessors = retired_[unit.pc];
+    for (const auto& predecessor : newest(predecessors)) predecessor->code->forward(nullptr);
+    predecessors.push_back(units_.take(unit.pc));
+}
+
+void Engine::retire(const std::vector<CachedUnit*>& units) {
+    for (CachedUnit* unit : units) {
+        note_drop(*unit, TierReason::changed);
+        retire(*unit);
+    }
+    count(Counter::invalidations, units.size());
+}
+
+void Engine::note_drop(const CachedUnit& unit, TierReason reason) {
+    note_decision(reason, unit.pc);
+    if (options_.observer != nullptr) options_.observer->see_drop(GuestAddr(unit.pc), reason);
+}
+
+void Engine::invalidate(GuestAddr begin, u64 bytes) {
+    if (bytes == 0) return;
+    const std::lock_guard lock(mutex_);
+    ++invalidation_;
+    retire(code_pages_.in(begin, bytes));
+    code_pages_.forget(begin, bytes);
+}
+
+void Engine::sync_code() {
+    const std::lock_guard lock(mutex_);
+    ++invalidation_;
+    retire(code_pages_.changed());
+}
+
+void Engine::sync_code(GuestAddr begin, u64 bytes) {
+    const std::lock_guard lock(mutex_);
+    ++invalidation_;
+    retire(code_pages_.changed(begin, bytes));
+}
+
+void Engine::flush() {
+    const u64 ended = generation_++;
+    const auto bury = [&](std::unique_ptr<CachedUnit> unit) {
+        unit->code->forward(nullptr);
+        old_.emplace_back(ended, std::move(unit));
+    };
+    units_.take_all([&](std::unique_ptr<CachedUnit> unit) {
+        note_drop(*unit, TierReason::flushed);
+        bury(std::move(unit));
+    });
+    for (auto& [pc, list] : retired_)
+        for (auto& unit : list) bury(std::move(unit));
+    retired_.clear();
+    never_compiled_.clear();
+    code_pages_.clear();
+    bytes_ = 0;
+    free_old_generations();
+}
+
+void Engine::free_old_generations() {
+    u64 oldest = generation_;
+    for (const Thread* thread : threads_)
+        if (!thread->parked_) oldest = std::min(oldest, thread->generation_);
+    std::erase_if(old_, [&](const auto& entry) { return entry.first < oldest; });
+}
+
+void Engine::catch_up(Thread& thread) {
+    thread.parked_ = false;
+    if (thread.generation_ == generation_) return;
+    thread.generation_ = generation_;
+    thread.context_.link_site = nullptr;
+    for (JumpCache& cache : thread.jump_caches_) cache.clear();
+    free_old_generations();
+}
+
+bool Engine::written(Thread& thread, GuestAddr address) {
+    const std::lock_guard lock(mutex_);
+    const auto region = space_.find(address);
+    if (!region || !(region->prot & PROT_WRITE)) return false;
+    const GuestAddr page = GuestAddr(align_down(address.raw, mem::page_bytes));
+    const u64 instructions = thread.context_.instructions();
+    // The same write once more: it stands in the page that it writes to.
+    if (page == thread.written_page_ && instructions == thread.written_instructions_)
+        code_pages_.leave_alone(page, mem::page_bytes);
+    thread.written_page_ = page;
+    thread.written_instructions_ = instructions;
+    count(Counter::caught_writes);
+    code_pages_.note_write(page);
+    ++invalidation_;
+    retire(code_pages_.in(page, mem::page_bytes));
+    return space_.unwatch(page);
+}
+
+bool Engine::allow_writes(GuestAddr begin, u64 bytes) {
+    const std::lock_guard lock(mutex_);
+    bool any = false;
+    for (GuestAddr page : space_.watched(begin, bytes)) {
+        ++invalidation_;
+        retire(code_pages_.in(page, mem::page_bytes));
+        any |= space_.unwatch(page);
+    }
+    return any;
+}
+
+}  // namespace kiln::run
