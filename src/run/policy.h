@@ -17,7 +17,7 @@
 namespace kiln::run {
 
 struct PolicyOptions {
-    u32 hot_after = 32;  ///< with `adaptive`, until enough is known
+    u32 hot_after = 64;  ///< with `adaptive`, until enough is known
     bool adaptive = false;
     double alpha = 0.2;
     double decay = 1;  ///< 1: entries are never forgotten
