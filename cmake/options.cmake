@@ -35,8 +35,8 @@ if(KILN_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 if(KILN_COVERAGE)
-    # Counters that can be a mapped file, as tools/coverage.sh wants them.
-    add_compile_options(-fprofile-instr-generate -fcoverage-mapping "SHELL:-mllvm -runtime-counter-relocation")
+    # Counters that can be a mapped file, as tools/coverage.sh wants them; which file must not depend on a guest's environment.
+    add_compile_options(-fprofile-instr-generate=${CMAKE_BINARY_DIR}/profiles/%m%c.profraw -fcoverage-mapping "SHELL:-mllvm -runtime-counter-relocation")
     add_link_options(-fprofile-instr-generate)
 endif()
 # Sections that are read through __start_/__stop_ symbols (abi/guest_access.h) stay when sections are collected.

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs the quick tests of a build with preset coverage and prints which of src/ they reached:
 #   tools/coverage.sh build/coverage [jobs]
-# Every process counts into one file for each program, mapped into memory (%c): kiln ends by exit_group and by signals,
-# forks and runs other kilns, and nothing of that is lost. Leaves <build>/kiln.profdata for llvm-cov show.
+# Every process counts into one file for each program in <build>/profiles, mapped into memory (cmake/options.cmake): kiln
+# ends by exit_group and by signals, forks and runs other kilns, and nothing of that is lost. Leaves
+# <build>/kiln.profdata for llvm-cov show.
 set -eu
 build=$(cd "$1" && pwd)
 jobs=${2:-$(nproc)}
@@ -11,8 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 rm -rf "$build/profiles"
 mkdir "$build/profiles"
 status=0
-LLVM_PROFILE_FILE="$build/profiles/%m%c.profraw" \
-    ctest --test-dir "$build" --output-on-failure --no-label-summary --no-tests=error -j"$jobs" -L quick || status=$?
+ctest --test-dir "$build" --output-on-failure --no-label-summary --no-tests=error -j"$jobs" -L quick || status=$?
 
 llvm-profdata-19 merge -sparse "$build"/profiles/*.profraw -o "$build/kiln.profdata"
 objects=
