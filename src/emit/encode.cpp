@@ -229,6 +229,12 @@ void Encoder::State::memory(const MachineInst& inst) {
         return;
     }
     fault_point(inst);
+    const auto move_float = [&](const auto& to, const auto& from) {
+        if (features.avx)
+            w == 4 ? a.vmovss(to, from) : a.vmovsd(to, from);
+        else
+            w == 4 ? a.movss(to, from) : a.movsd(to, from);
+    };
     switch (inst.op) {
         case MachineOp::load:
             if (w < 4)
@@ -246,22 +252,8 @@ void Encoder::State::memory(const MachineInst& inst) {
             return;
         case MachineOp::store: a.mov(mem, sized(inst.r[0], w)); return;
         case MachineOp::store_imm: a.mov(mem, inst.imm); return;
-        case MachineOp::fload: {
-            const x86::Xmm to = vec(inst.r[0]);
-            if (features.avx)
-                w == 4 ? a.vmovss(to, mem) : a.vmovsd(to, mem);
-            else
-                w == 4 ? a.movss(to, mem) : a.movsd(to, mem);
-            return;
-        }
-        case MachineOp::fstore: {
-            const x86::Xmm from = vec(inst.r[0]);
-            if (features.avx)
-                w == 4 ? a.vmovss(mem, from) : a.vmovsd(mem, from);
-            else
-                w == 4 ? a.movss(mem, from) : a.movsd(mem, from);
-            return;
-        }
+        case MachineOp::fload: return move_float(vec(inst.r[0]), mem);
+        case MachineOp::fstore: return move_float(mem, vec(inst.r[0]));
         default: KILN_UNREACHABLE();
     }
 }

@@ -118,6 +118,9 @@ class Selector {
     void copy(ValueId id, ValueId source);
     bool scales_an_addition(ValueId id) const;
     void two_operands(ValueId id, const Inst& inst, MachineOp op);
+    /// Where an operand stands in its slot's memory only, lets `op` take it from there; false if neither does. Such an
+    /// operand is the second from now on.
+    bool with_memory(ValueId id, const Inst& inst, ValueId& first, ValueId& second, MachineOp op);
     void addition(ValueId id, const Inst& inst);
     void subtraction(ValueId id, const Inst& inst);
     void multiplication(ValueId id, const Inst& inst);

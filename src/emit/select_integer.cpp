@@ -66,6 +66,18 @@ void Selector::copy(ValueId id, ValueId source) {
     settle(id, to);
 }
 
+bool Selector::with_memory(ValueId id, const Inst& inst, ValueId& first, ValueId& second, MachineOp op) {
+    if (in_memory(first) != nullptr && in_memory(second) == nullptr) std::swap(first, second);
+    const Slot* const slot = in_memory(second);
+    if (slot == nullptr || first == second || !is_word(inst.type)) return false;
+    const Reg a = integer(first);
+    const Reg to = result(id);
+    move(to, a);
+    emit_mem(op, operation_width(inst.type), to, context_word(slot->disp));
+    finish(id, inst, to);
+    return true;
+}
+
 void Selector::two_operands(ValueId id, const Inst& inst, MachineOp op) {
     const u8 width = operation_width(inst.type);
     ValueId first = inst.args[0], second = inst.args[1];
@@ -92,14 +104,7 @@ void Selector::two_operands(ValueId id, const Inst& inst, MachineOp op) {
         emit(MachineOp::extend_u, 4, to, a);
         return finish(id, inst, to);
     }
-    if (in_memory(first) != nullptr && in_memory(second) == nullptr) std::swap(first, second);
-    if (const Slot* slot = in_memory(second); slot != nullptr && first != second && is_word(inst.type)) {
-        const Reg a = integer(first);
-        const Reg to = result(id);
-        move(to, a);
-        emit_mem(memory_form(op), width, to, context_word(slot->disp));
-        return finish(id, inst, to);
-    }
+    if (with_memory(id, inst, first, second, memory_form(op))) return;
     Reg a = integer(first), b = integer(second);
     const Reg to = result(id);
     if (to == b) std::swap(a, b);
@@ -122,14 +127,7 @@ void Selector::addition(ValueId id, const Inst& inst) {
             emit_mem(MachineOp::lea, width, to, {.base = a, .disp = static_cast<i32>(imm)});
         return finish(id, inst, to);
     }
-    if (in_memory(first) != nullptr && in_memory(second) == nullptr) std::swap(first, second);
-    if (const Slot* slot = in_memory(second); slot != nullptr && first != second && is_word(inst.type)) {
-        const Reg a = integer(first);
-        const Reg to = result(id);
-        move(to, a);
-        emit_mem(MachineOp::add_mem, width, to, context_word(slot->disp));
-        return finish(id, inst, to);
-    }
+    if (with_memory(id, inst, first, second, MachineOp::add_mem)) return;
     if (at(first).scale != 0) std::swap(first, second);
     if (const u8 scale = at(second).scale; scale != 0) {
         const Reg base = integer(first), index = integer(inst_of(second).args[0]);
