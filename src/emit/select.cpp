@@ -15,17 +15,10 @@ using ir::ValueId;
 
 namespace {
 
-/// Operations whose result may be the very bits of their operand.
-bool may_alias(Op op) {
-    return op == Op::trunc || op == Op::zext || op == Op::bitcast || op == Op::nan_box ||
-           op == Op::nan_unbox || op == Op::low || op == Op::high;
-}
-
 /// Operations that are computed into a register of our choice.
-bool computes(Op op) { return !may_alias(op) && op != Op::iconst && op != Op::get_state && op != Op::param; }
-
-/// Aliases that most often share the place of a value just computed, which then belongs where they are put.
-bool passes_on(Op op) { return op == Op::nan_box || op == Op::bitcast || op == Op::zext; }
+bool computes(Op op) {
+    return !ir::may_alias(op) && op != Op::iconst && op != Op::get_state && op != Op::param;
+}
 
 }  // namespace
 
@@ -119,50 +112,12 @@ bool Selector::order_anew() {
 // ---- What is known before anything is selected ----
 
 u32 Selector::analyze_block(ir::BlockId block, u32 position) {
-    const ir::Function& f = *f_;
-    ++epoch_;
-    for (ValueId id = f[block].last; id != ValueId::none; id = f[id].prev) {
-        const Inst& inst = f[id];
-        Value& own = at(id);
-        --position;
-        // A value may be computed right into the slot it is put to, if nobody looks at the slot in between.
-        if (own.open_put != no_slot) {
-            const Slot& slot = slots_[own.open_put];
-            if (slot.put == id && slot.put_epoch == epoch_) {
-                if (computes(inst.op) || passes_on(inst.op)) own.home = own.open_put;
-                if (passes_on(inst.op)) open_put(own.open_put, inst.args[0]);
-            }
-        }
-        const ir::Effects& effects = f.effects(id);
-        if (effects.any || effects.may_fault || effects.terminator) ++epoch_;
-        if (inst.op == Op::get_state || inst.op == Op::put_state) {
-            const u16 slot = static_cast<u16>(inst.slot);
-            slots_[slot].put = ValueId::none;
-            if (inst.op == Op::put_state && f[inst.args[0]].block == block) open_put(slot, inst.args[0]);
-        }
-        const u32 end = may_alias(inst.op) && !own.escapes ? std::max(position, own.last) : position;
-        f.for_each_use(inst, [&](ValueId v) {
-            Value& used = at(v);
-            used.user = id;
-            used.uses = static_cast<u8>(std::min(used.uses + 1, 2));
-            if (f[v].block == block)
-                used.last = std::max(used.last, end);
-            else
-                used.escapes = true;
-        });
-    }
-    return position;
-}
-
-void Selector::open_put(u16 slot, ValueId value) {
-    slots_[slot].put = value;
-    slots_[slot].put_epoch = epoch_;
-    at(value).open_put = slot;
+    return ir::find_uses(*f_, block, position, std::span(values_), std::span(slots_), epoch_, computes,
+                         [](ir::SlotId slot) { return static_cast<u16>(slot); });
 }
 
 bool Selector::feeds_only(ValueId value, ValueId user) const {
-    const Value& v = at(value);
-    return v.uses == 1 && !v.escapes && inst_of(value).next == user && inst_of(user).args[0] == value;
+    return ir::feeds_only(*f_, at(value), value, user);
 }
 
 // ---- The forward walk ----

@@ -16,6 +16,7 @@
 
 #include "emit/host_features.h"
 #include "emit/machine.h"
+#include "ir/value_uses.h"
 
 namespace kiln::emit {
 
@@ -34,27 +35,20 @@ class Selector {
     using Inst = ir::Inst;
     enum class Place : u8 { nowhere, constant, slot, value };
 
-    struct Value {
+    struct Value : ir::ValueUse {
         u64 constant = 0;
         ValueId neighbour = ValueId::none;  ///< another value that lives in the same slot
         Reg integer = Reg::none;            ///< registers that hold it, by class
         Reg fp = Reg::none;
-        u32 last = 0;                  ///< position of the last use in its block
-        ValueId user = ValueId::none;  ///< some use; the only one if `uses` is 1
-        u8 scale = 0;                  ///< if not 0: not computed, its user shifts the operand by so much
-        u16 slot = 0;                  ///< Place::slot: which
-        u16 home = no_slot;            ///< the pinned slot it may be computed into
-        u16 open_put = no_slot;        ///< the slot that the next put is to, while that may become home
-        u8 uses = 0;                   ///< 2: several
+        u8 scale = 0;  ///< if not 0: not computed, its user shifts the operand by so much
+        u16 slot = 0;  ///< Place::slot: which
         Place place = Place::nowhere;
-        bool escapes = false;  ///< used in another block
-        bool clean = true;     ///< integers: the bits above the type are zero
-        bool boxed = false;    ///< i64: known to be a well-boxed f32
+        bool clean = true;   ///< integers: the bits above the type are zero
+        bool boxed = false;  ///< i64: known to be a well-boxed f32
     };
 
-    struct Slot {
-        u64 put_epoch = 0, living_epoch = 0;
-        ValueId put = ValueId::none;     ///< analysis: the value that the next put puts here
+    struct Slot : ir::SlotUse {
+        u64 living_epoch = 0;
         ValueId living = ValueId::none;  ///< the first of the values that live here
         Reg pinned = Reg::none;
         u64 cached_epoch = 0;
@@ -64,14 +58,13 @@ class Selector {
         i32 disp = 0;         ///< of its memory, from the context register
     };
 
-    static constexpr u16 no_slot = 0xffff;
+    static constexpr u16 no_slot = ir::ValueUse::no_slot;
 
     // select.cpp
     void set_layout(const ir::StateLayout& layout);
     bool order_blocks();
     bool order_anew();
     u32 analyze_block(ir::BlockId block, u32 position);
-    void open_put(u16 slot, ValueId value);
     void block(ir::BlockId id);
     void instruction(ValueId id);
 

@@ -19,20 +19,11 @@ namespace {
 
 constexpr u32 end_of_temporaries = abi::temps_begin / 8 + abi::temps_bytes / 8;
 
-/// Operations whose result may be the very word of their operand.
-bool may_alias(Op op) {
-    return op == Op::trunc || op == Op::zext || op == Op::bitcast || op == Op::nan_box ||
-           op == Op::nan_unbox || op == Op::low || op == Op::high || op == Op::pair;
-}
-
 /// Operations that a handler computes into a word of our choice.
 bool computes(Op op) {
-    return !may_alias(op) && op != Op::iconst && op != Op::get_state && op != Op::param &&
+    return !ir::may_alias(op) && op != Op::iconst && op != Op::get_state && op != Op::param &&
            op != Op::atomic_cas;
 }
-
-/// Aliases that most often share the word of a value just computed, which then belongs where they are put.
-bool passes_on(Op op) { return op == Op::nan_box || op == Op::bitcast || op == Op::zext; }
 
 }  // namespace
 
@@ -100,54 +91,12 @@ void Flattener::analyze() {
 }
 
 u32 Flattener::analyze_block(ir::BlockId block, u32 position) {
-    // Locals: the compiler cannot know that the stores below change none of these.
-    const ir::Function& f = *f_;
-    Value* const values = values_.data();
-    ++epoch_;
-    for (ValueId id = f[block].last; id != ValueId::none; id = f[id].prev) {
-        const Inst& inst = f[id];
-        Value& own = values[ir::index(id)];
-        --position;
-
-        // A value may be computed right into the slot it is put to, if nobody looks at the slot in between.
-        if (own.open_put != no_word) {
-            const SlotInfo& slot = slots_[own.open_put];
-            if (slot.put == id && slot.put_epoch == epoch_) {
-                if (computes(inst.op) || passes_on(inst.op)) own.home = own.open_put;
-                if (passes_on(inst.op)) open_put(own.open_put, inst.args[0]);
-            }
-        }
-        const ir::Effects& effects = f.effects(id);
-        if (effects.any || effects.may_fault || effects.terminator) ++epoch_;
-        if (inst.op == Op::get_state || inst.op == Op::put_state) {
-            const u16 word = slot_word(inst.slot);
-            slots_[word].put = ValueId::none;
-            if (inst.op == Op::put_state && f[inst.args[0]].block == block) open_put(word, inst.args[0]);
-        }
-
-        // Who shares a word with its operand keeps the operand alive.
-        const u32 end = may_alias(inst.op) && !own.escapes ? std::max(position, own.last) : position;
-        f.for_each_use(inst, [&](ValueId v) {
-            Value& used = values[ir::index(v)];
-            used.uses = static_cast<u8>(std::min(used.uses + 1, 2));
-            if (f[v].block == block)
-                used.last = std::max(used.last, end);
-            else
-                used.escapes = true;
-        });
-    }
-    return position;
-}
-
-void Flattener::open_put(u16 word, ValueId value) {
-    slots_[word].put = value;
-    slots_[word].put_epoch = epoch_;
-    at(value).open_put = word;
+    return ir::find_uses(*f_, block, position, std::span(values_), std::span<SlotInfo>(slots_), epoch_,
+                         computes, [this](ir::SlotId slot) { return slot_word(slot); });
 }
 
 bool Flattener::feeds_only(ValueId value, ValueId user) const {
-    const Value& v = at(value);
-    return v.uses == 1 && !v.escapes && (*f_)[value].next == user && (*f_)[user].args[0] == value;
+    return ir::feeds_only(*f_, at(value), value, user);
 }
 
 const Inst* Flattener::bare_exit(ir::BlockId block) const {

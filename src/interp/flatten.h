@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "interp/code.h"
-#include "ir/function.h"
+#include "ir/value_uses.h"
 
 namespace kiln::interp {
 
@@ -27,24 +27,18 @@ class Flattener {
     using ValueId = ir::ValueId;
     enum class Place : u8 { nowhere, word, constant };
 
-    struct Value {
+    struct Value : ir::ValueUse {
         u64 constant = 0;
-        u32 last = 0;                       ///< position of the last use in its block
         ValueId neighbour = ValueId::none;  ///< another value that lives in the same slot
         u16 word = 0;                       ///< where it is
-        u16 home = no_word;                 ///< the slot it may be computed into
-        u16 open_put = no_word;             ///< the slot that the next put is to, while that may become home
-        u8 uses = 0;                        ///< 2: several
         Place place = Place::nowhere;
-        bool escapes = false;  ///< used in another block
-        bool clean = true;     ///< integers: the bits above the type are zero; floats: well boxed
-        bool owned = false;    ///< the word is a temporary that ends with this value
+        bool clean = true;   ///< integers: the bits above the type are zero; floats: well boxed
+        bool owned = false;  ///< the word is a temporary that ends with this value
     };
 
     /// What goes on at a slot's word; each part means something in its epoch only.
-    struct SlotInfo {
-        u64 put_epoch = 0, living_epoch = 0;
-        ValueId put = ValueId::none;     ///< the value that the next put puts here
+    struct SlotInfo : ir::SlotUse {
+        u64 living_epoch = 0;
         ValueId living = ValueId::none;  ///< the first of the values that live here
     };
 
@@ -60,7 +54,7 @@ class Flattener {
         ir::BlockId block;
     };
 
-    static constexpr u16 no_word = 0xffff;
+    static constexpr u16 no_word = ir::ValueUse::no_slot;
     static constexpr u16 pair_bit = 0x8000;
     static constexpr u32 first_temporary = abi::temps_begin / 8;
 
@@ -68,7 +62,6 @@ class Flattener {
     void analyze();
     /// `position` is that behind the block's end; the position of its start.
     u32 analyze_block(ir::BlockId block, u32 position);
-    void open_put(u16 word, ValueId value);
     void block(ir::BlockId block);
 
     // Where values are.
