@@ -32,7 +32,8 @@ enum class When : bool { before, after };
 
 struct ArgList {
     std::array<ArgKind, 6> kinds{};
-    u8 filled = 0;  ///< bit i: the kernel fills in argument i
+    u8 filled = 0;       ///< bit i: the kernel fills in argument i
+    u8 descriptors = 0;  ///< bit i: argument i is a descriptor
 
     constexpr ArgKind operator[](unsigned index) const { return kinds[index]; }
     constexpr When when(unsigned index) const { return static_cast<When>(filled >> index & 1); }
@@ -60,7 +61,10 @@ consteval ArgList parse_args(std::string_view text) {
         const std::size_t length = std::min(text.find(' '), text.size());
         unsigned kind = 0;
         while (names[kind] != text.substr(0, length)) ++kind;
-        list.kinds[count++] = static_cast<ArgKind>(kind);
+        list.kinds[count] = static_cast<ArgKind>(kind);
+        if (list.kinds[count] == ArgKind::fd_ || list.kinds[count] == ArgKind::dirfd_)
+            list.descriptors = static_cast<u8>(list.descriptors | 1 << count);
+        ++count;
         text.remove_prefix(std::min(length + 1, text.size()));
     }
     return list;

@@ -10,6 +10,7 @@
 
 #include "linux/debuggee.h"
 #include "linux/guest_memory.h"
+#include "linux/own_descriptors.h"
 #include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
 

@@ -1,10 +1,12 @@
 // The table of system calls and the way of one call: registers, handler, result or restart.
 #include <fcntl.h>
 
+#include <bit>
 #include <cerrno>
 
 #include "linux/guest_memory.h"
 #include "linux/host_numbers.h"
+#include "linux/own_descriptors.h"
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
 
@@ -104,6 +106,10 @@ void make_call(Thread& thread) {
     if (traced) {
         before = format_before(thread, call);
         if (may_not_return(call.row)) trace_call(thread, before + " = ?");
+    }
+    for (unsigned left = call.row.args.descriptors; left != 0; left &= left - 1) {
+        u64& descriptor = call.args[static_cast<unsigned>(std::countr_zero(left))];
+        if (is_own_descriptor(thread.process, static_cast<int>(descriptor))) descriptor = no_descriptor;
     }
     i64 result = call.row.handler(thread, call);
     // The kernel may have been refused a page only because code that was made from it is watched.

@@ -15,6 +15,7 @@
 
 #include "linux/debuggee.h"
 #include "linux/guest_memory.h"
+#include "linux/own_descriptors.h"
 #include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
 
@@ -22,9 +23,6 @@ namespace kiln::user {
 namespace {
 
 int own_fd = -1;
-
-/// Above what programs count on getting; below the usual limit of 1024.
-constexpr int first_own_descriptor = 900;
 
 /// The kernel follows this many scripts that are interpreted by scripts.
 constexpr int most_interpreters = 5;

@@ -4,8 +4,11 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
+
 #include "linux/guest_memory.h"
 #include "linux/host_numbers.h"
+#include "linux/own_descriptors.h"
 #include "linux/proc_files.h"
 #include "linux/requests.h"
 #include "linux/safe_syscall.h"
@@ -31,7 +34,6 @@ i64 calls::openat2(Thread& thread, const Call& call) {
 }
 
 i64 calls::close(Thread& thread, const Call& call) {
-    if (is_own_descriptor(thread.process, call.word(0))) return -EBADF;
     // close(2) is never made again: the descriptor is gone even when it fails with EINTR.
     return safe_syscall(thread, SYS_close, call.word(0));
 }
@@ -40,7 +42,9 @@ i64 calls::close_range(Thread& thread, const Call& call) {
     u32 first = static_cast<u32>(call[0]), last = static_cast<u32>(call[1]);
     if (first > last) return -EINVAL;
     // Kiln's own descriptors stay: the range is closed around them.
-    for (int own : own_descriptors(thread.process)) {
+    auto owned = own_descriptors(thread.process);
+    std::ranges::sort(owned);
+    for (int own : owned) {
         u32 keep = static_cast<u32>(own);
         if (own < 0 || keep < first || keep > last) continue;
         if (keep > first) {
@@ -60,6 +64,21 @@ i64 calls::dup3(Thread& thread, const Call& call) {
         host_syscall(SYS_fcntl, static_cast<u64>(from), F_GETFD) >= 0)
         vacate_descriptor(thread.process, to);
     return waiting_syscall(thread, SYS_dup3, from, to, thread.process.arch.open_flags_to_host(call.word(2)));
+}
+
+i64 calls::getdents64(Thread& thread, const Call& call) {
+    const int fd = call.word(0);
+    u8* entries = host_pointer<u8>(thread, call[1], call[2]);
+    for (;;) {
+        const i64 bytes = waiting_syscall(thread, SYS_getdents64, fd, entries, call[2]);
+        if (bytes <= 0 || !lists_descriptors(fd)) return bytes;
+        std::vector<u8> list(static_cast<std::size_t>(bytes));
+        if (!thread.process.memory.read(call.address(1), list.data(), list.size())) return -EFAULT;
+        const std::size_t kept = without_own_descriptors(thread.process, list);
+        if (kept == 0) continue;  // 0 would be the end
+        if (!thread.process.memory.write(call.address(1), list.data(), kept)) return -EFAULT;
+        return static_cast<i64>(kept);
+    }
 }
 
 i64 calls::fcntl(Thread& thread, const Call& call) {

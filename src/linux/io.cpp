@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "linux/guest_memory.h"
+#include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
 
 namespace kiln::user {
@@ -24,6 +25,17 @@ Buffers::Buffers(const Thread& thread, u64 guest, u64 count) : list_(refused_poi
 
 namespace {
 
+/// How far the places of the file `fd` lie above where the guest says: in those that have a place for every address
+/// of the process, the guest's begin at its base.
+u64 file_base(const Thread& thread, int fd) {
+    const u64 base = thread.process.memory.base();
+    if (base == 0) return 0;
+    const std::string entry = own_entry_of(fd);
+    if (entry == "mem") return base;
+    if (entry == "pagemap") return base / mem::page_bytes * sizeof(u64);
+    return 0;
+}
+
 /// Makes call `number` with the list in arguments 1 and 2; the rest is handed on.
 i64 with_buffers(Thread& thread, const Call& call, long number) {
     Buffers buffers(thread, call[1], call[2]);
@@ -34,11 +46,40 @@ i64 with_buffers(Thread& thread, const Call& call, long number) {
 
 i64 calls::readv(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_readv); }
 i64 calls::writev(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_writev); }
-i64 calls::preadv(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_preadv); }
-i64 calls::pwritev(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_pwritev); }
-i64 calls::preadv2(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_preadv2); }
-i64 calls::pwritev2(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_pwritev2); }
 i64 calls::vmsplice(Thread& thread, const Call& call) { return with_buffers(thread, call, SYS_vmsplice); }
+
+// ---- At an offset ----
+
+namespace {
+
+/// Makes call `number` with the list in arguments 1 and 2, at the offset in argument 3, of which -1 may be the file's.
+i64 with_buffers_at(Thread& thread, const Call& call, long number) {
+    Call moved = call;
+    if (static_cast<i64>(call[3]) != -1) moved.args[3] += file_base(thread, call.word(0));
+    return with_buffers(thread, moved, number);
+}
+
+i64 with_buffer_at(Thread& thread, const Call& call, long number) {
+    return waiting_syscall(thread, number, call.word(0), host_pointer(thread, call[1]), call[2],
+                           call[3] + file_base(thread, call.word(0)));
+}
+
+}  // namespace
+
+i64 calls::pread64(Thread& thread, const Call& call) { return with_buffer_at(thread, call, SYS_pread64); }
+i64 calls::pwrite64(Thread& thread, const Call& call) { return with_buffer_at(thread, call, SYS_pwrite64); }
+i64 calls::preadv(Thread& thread, const Call& call) { return with_buffers_at(thread, call, SYS_preadv); }
+i64 calls::pwritev(Thread& thread, const Call& call) { return with_buffers_at(thread, call, SYS_pwritev); }
+i64 calls::preadv2(Thread& thread, const Call& call) { return with_buffers_at(thread, call, SYS_preadv2); }
+i64 calls::pwritev2(Thread& thread, const Call& call) { return with_buffers_at(thread, call, SYS_pwritev2); }
+
+i64 calls::lseek(Thread& thread, const Call& call) {
+    const u64 base = file_base(thread, call.word(0));
+    const u64 offset = call[1] + (call.word(2) == SEEK_SET ? base : 0);
+    const i64 place = host_syscall(SYS_lseek, static_cast<u64>(call.word(0)), offset, call[2]);
+    // A file that was just opened is at the host's beginning.
+    return base == 0 || place < 0 ? place : std::max<i64>(place - static_cast<i64>(base), 0);
+}
 
 namespace {
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,9 +16,7 @@
 #include "linux/safe_syscall.h"
 
 namespace kiln::user {
-namespace {
 
-/// What follows /proc/self/ in `path`, whichever way it names this process; empty if it does not.
 std::string_view own_entry(std::string_view path) {
     if (!path.starts_with("/proc/")) return {};
     path.remove_prefix(6);
@@ -37,6 +36,14 @@ std::string_view own_entry(std::string_view path) {
     }
     return {};
 }
+
+std::string own_entry_of(int fd) {
+    char path[PATH_MAX];
+    const ssize_t bytes = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path, sizeof path);
+    return std::string(own_entry({path, static_cast<std::size_t>(std::max<ssize_t>(bytes, 0))}));
+}
+
+namespace {
 
 /// All of a file of /proc; empty if it cannot be read.
 std::string contents(const std::string& path) {
@@ -188,25 +195,6 @@ std::optional<std::string> proc_link_target(const Process& process, const std::s
         std::string_view(path).substr(begin.size(), path.size() - begin.size() - end.size());
     if (pid.empty() || pid.find_first_not_of("0123456789") != pid.npos) return std::nullopt;
     return program_of_other(path.substr(0, path.size() - end.size()));
-}
-
-std::array<int, 3> own_descriptors(const Process& process) {
-    std::array<int, 3> own = {own_executable(), process.sysroot.descriptor(), log_fd() > 2 ? log_fd() : -1};
-    std::ranges::sort(own);
-    return own;
-}
-
-void vacate_descriptor(const Process& process, int fd) {
-    constexpr int first_own_descriptor = 900;
-    const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, first_own_descriptor);
-    if (fd == own_executable()) move_own_executable(moved);
-    if (fd == process.sysroot.descriptor()) process.sysroot.move_descriptor(moved);
-    if (fd == log_fd()) log_move(moved >= 0 ? moved : STDERR_FILENO);
-}
-
-bool is_own_descriptor(const Process& process, int fd) {
-    auto own = own_descriptors(process);
-    return fd >= 0 && std::ranges::find(own, fd) != own.end();
 }
 
 }  // namespace kiln::user

@@ -8,11 +8,10 @@
 
 #include <cerrno>
 
+#include "linux/own_descriptors.h"
+
 namespace kiln::user {
 namespace {
-
-// Descriptors below this are left to the guest, which may count on getting the lowest.
-constexpr int first_own_descriptor = 900;
 
 bool is_directory(const std::string& path) {
     struct stat status;

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "check.h"
@@ -87,7 +88,44 @@ static void memory(void) {
     long seen = 0, put = 42;
     CHECK(pread(fd, &seen, sizeof seen, (off_t)(unsigned long)&number) == sizeof seen && seen == 41);
     CHECK(pwrite(fd, &put, sizeof put, (off_t)(unsigned long)&number) == sizeof put && number == 42);
+    CHECK(lseek(fd, (off_t)(unsigned long)&number, SEEK_SET) == (off_t)(unsigned long)&number);
+    CHECK(read(fd, &seen, sizeof seen) == sizeof seen && seen == 42);
+    CHECK(lseek(fd, 0, SEEK_CUR) == (off_t)(unsigned long)(&number + 1));
+    struct iovec piece = {&seen, sizeof seen};
+    put = 43;
+    CHECK(pwrite(fd, &put, sizeof put, (off_t)(unsigned long)&number) == sizeof put);
+    CHECK(preadv(fd, &piece, 1, (off_t)(unsigned long)&number) == sizeof seen && seen == 43);
     close(fd);
+    fd = open("/proc/self/pagemap", O_RDONLY);
+    unsigned long page = 0;
+    CHECK(pread(fd, &page, sizeof page, (off_t)((unsigned long)&number / 4096 * sizeof page)) == sizeof page);
+    CHECK(page >> 63 == 1);
+    close(fd);
+}
+
+// A program that closes what it does not know finds only its own, and everything works afterwards.
+static void descriptors(void) {
+    CHECK(syscall(SYS_close_range, 3, ~0u, 0) == 0);
+    const int first = open("/dev/null", O_RDONLY), second = open("/dev/null", O_RDONLY);
+    CHECK(first >= 0 && second == first + 1);
+    char task[100];
+    snprintf(task, sizeof task, "/proc/self/task/%ld/fd", syscall(SYS_gettid));
+    const char* folders[] = {"/proc/self/fd", "/proc/thread-self/fd", "/proc/self/fdinfo", task};
+    for (unsigned i = 0; i < 4; ++i) {
+        DIR* folder = opendir(folders[i]);
+        CHECK(folder != NULL);
+        int seen = 0;
+        for (struct dirent* entry; (entry = readdir(folder)) != NULL;)
+            if (entry->d_name[0] != '.') ++seen, CHECK(atoi(entry->d_name) <= second + 1);
+        CHECK(seen >= 3);
+        closedir(folder);
+    }
+    struct stat facts;
+    for (int fd = second + 1; fd < 1024; ++fd)
+        if (fstat(fd, &facts) == 0 || fcntl(fd, F_GETFD) != -1 || dup(fd) != -1 || fchdir(fd) == 0)
+            printf("descriptor %d\n", fd);
+    CHECK(syscall(SYS_close_range, second, ~0u, 0) == 0 && close(first) == 0);
+    CHECK(readlink("/proc/self/exe", text, sizeof text) > 0);
 }
 
 static void* named(void* argument) {
@@ -137,8 +175,9 @@ int main(int argc, char** argv) {
     if (argc > 1 && strcmp(argv[1], "wait") == 0) return wait_for_the_end(argv);
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     another_guest();
-    if (getenv("WITHOUT_PROC_MEM") == NULL) memory();
+    memory();
     status();
+    descriptors();
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, named, NULL) == 0 && pthread_join(thread, NULL) == 0);
     return verdict();
