@@ -80,7 +80,10 @@ struct ThreadStart {
 void* thread_main(void* argument) {
     auto& start = *static_cast<ThreadStart*>(argument);
     Process& process = start.parent.process;
-    // Signals are blocked until the guest's mask is in place: nothing is captured before there is a Thread.
+    // Nothing is captured before there is a Thread, and nothing of what the guest blocks may come. The C library has
+    // unblocked a signal that it keeps for itself: nobody knows yet where to send that.
+    SignalMask all{~u64{0}};
+    host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, reinterpret_cast<u64>(&all), 0, sizeof all);
     HostSignalStack signal_stack;
     {
         Thread thread(process, *start.parent.signals, start.state);
@@ -96,7 +99,6 @@ void* thread_main(void* argument) {
         apply_mask(thread);
         run_thread(thread);
         if (thread.debugged != nullptr) process.debugged->leave(thread);
-        SignalMask all{~u64{0}};
         host_syscall(SYS_rt_sigprocmask, SIG_BLOCK, reinterpret_cast<u64>(&all), 0, sizeof all);
         Thread::set_current(nullptr);
     }
@@ -161,35 +163,33 @@ i64 fork_with(u64 flags, int exit_signal) {
     return host_syscall(SYS_clone, flags | static_cast<u64>(exit_signal), 0, 0, tid_word, 0);
 }
 
-/// What a process can have of its own by unshare(2) just as well: how a threaded process makes a child with them.
-constexpr u64 unshared_options =
-    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWNET;
+/// What a child of a threaded process can have too.
+constexpr u64 namespace_options =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
-/// The C library's fork, which is safe among other threads; the child then leaves what `flags` say. The result is
-/// clone(2)'s: if the child cannot, it was never there, but for a SIGCHLD.
-i64 fork_and_unshare(u64 flags) {
-    int ends[2];
-    if (flags != 0 && ::pipe2(ends, O_CLOEXEC) != 0) return -errno;
-    const pid_t child = ::fork();
-    if (child < 0) {
-        const int error = errno;
-        if (flags != 0) ::close(ends[0]), ::close(ends[1]);
-        return -error;
+/// A fork that is safe among other threads. Only the C library's is; so with `flags` its child makes the one that
+/// is wanted, as a sibling of its own, and ends. The result is clone(2)'s; the caller may see one SIGCHLD more.
+i64 fork_among_threads(u64 flags) {
+    if (flags == 0) {
+        const pid_t child = ::fork();
+        return child < 0 ? -errno : child;
     }
-    if (flags == 0) return child;
-    i64 result = child;
-    if (child == 0) {
-        result = host_syscall(SYS_unshare, flags);
-        (void)!::write(ends[1], &result, sizeof result);
-        if (result < 0) ::_exit(1);
-    } else {
-        i64 unshared = -EAGAIN;
-        ::close(std::exchange(ends[1], -1));
-        while (::read(ends[0], &unshared, sizeof unshared) < 0 && errno == EINTR) continue;
-        if (unshared < 0) {
-            ::waitpid(child, nullptr, 0);
-            result = unshared;
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return -errno;
+    i64 result = -EAGAIN;
+    const pid_t helper = ::fork();
+    if (helper == 0) {
+        result = fork_with(flags | CLONE_PARENT, SIGCHLD);
+        if (result != 0) {
+            (void)!::write(ends[1], &result, sizeof result);
+            ::_exit(0);
         }
+    } else if (helper > 0) {
+        ::close(std::exchange(ends[1], -1));
+        while (::read(ends[0], &result, sizeof result) < 0 && errno == EINTR) continue;
+        while (::waitpid(helper, nullptr, 0) < 0 && errno == EINTR) continue;
+    } else {
+        result = -errno;
     }
     ::close(ends[0]);
     if (ends[1] >= 0) ::close(ends[1]);
@@ -200,7 +200,7 @@ i64 fork_process(Thread& parent, const Request& request) {
     Process& process = parent.process;
     const u64 host_flags = request.flags & host_options;
     const bool alone = process.threads == 1;
-    if (host_flags & ~unshared_options && !alone) return -EINVAL;
+    if (host_flags & ~namespace_options && !alone) return -EINVAL;
     i64 child;
     {
         // No other thread is in the middle of a change that the child would see half of. The limits first: whoever
@@ -216,7 +216,7 @@ i64 fork_process(Thread& parent, const Request& request) {
         if (!process.engine.before_fork()) return -ENOMEM;
         child = alone && (host_flags != 0 || request.exit_signal != SIGCHLD)
                     ? fork_with(host_flags, request.exit_signal)
-                    : fork_and_unshare(host_flags);
+                    : fork_among_threads(host_flags);
         process.engine.after_fork(child == 0);
     }
     if (child < 0) return child;

@@ -46,6 +46,15 @@ static void users(void) {
     names();
 }
 
+static void processes(void) {
+    CHECK(getpid() == 1);
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) _exit(getpid() != 2 || getppid() != 1);
+    int status;
+    CHECK(wait(&status) == 2 && status == 0);
+}
+
 static void* other_thread(void* lock) {
     pthread_mutex_lock(lock);
     return NULL;
@@ -59,20 +68,13 @@ static void among_threads(void) {
     CHECK(pthread_create(&other, NULL, other_thread, &lock) == 0);
     in_child(CLONE_NEWUTS | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET, names);
     in_child(CLONE_NEWUSER, users);
+    in_child(CLONE_NEWPID, processes);
+    in_child(CLONE_NEWPID | CLONE_NEWUSER, processes);
     // clone(2) says this before it looks at rights, and leaves no child behind.
     CHECK_FAILS(syscall(SYS_clone, CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL);
     CHECK_FAILS(waitpid(-1, NULL, 0), ECHILD);
     pthread_mutex_unlock(&lock);
     pthread_join(other, NULL);
-}
-
-static void processes(void) {
-    CHECK(getpid() == 1);
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) _exit(getpid() != 2 || getppid() != 1);
-    int status;
-    CHECK(wait(&status) == 2 && status == 0);
 }
 
 static void mounts(void) {
