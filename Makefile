@@ -30,7 +30,7 @@ test: deps-test ## Build with warnings as errors; run the checks and the quick t
 	$(call cmake_build,ci)
 	$(CTEST) --test-dir build/ci -L quick
 
-test-long: deps-test ## Run the long suite: every program, 10^8 random instructions (about an hour)
+test-long: deps-test ## Run the long suite: every program, 10^9 random instructions (some hours)
 	$(call cmake_build,ci)
 	$(CTEST) --test-dir build/ci
 

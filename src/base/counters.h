@@ -36,9 +36,10 @@ enum class CounterUnit : u8 {
     nanoseconds,
     calls,
     signals,
-    threads
+    threads,
+    accesses
 };
-enum class CounterGroup : u8 { execution, translation, system };
+enum class CounterGroup : u8 { execution, translation, lockstep, system };
 
 struct CounterInfo {
     std::string_view name;

@@ -99,7 +99,7 @@ inline constexpr std::size_t option_count = 0
 #undef OPTION
     ;
 
-enum class OptionGroup : u8 { guest, engine, watch, compat, about };
+enum class OptionGroup : u8 { guest, engine, proof, watch, compat, about };
 
 /// What help texts need to know of a row.
 struct OptionInfo {

@@ -17,14 +17,15 @@ std::string_view title(OptionGroup group) {
     switch (group) {
         case OptionGroup::guest: return "The program and what it sees";
         case OptionGroup::engine: return "The engine";
+        case OptionGroup::proof: return "Proving it right";
         case OptionGroup::watch: return "Watching it";
         case OptionGroup::compat: return "Accepted as qemu-user's, without effect";
         case OptionGroup::about: return "About Kiln";
     }
     return {};
 }
-constexpr OptionGroup groups[] = {OptionGroup::guest, OptionGroup::engine, OptionGroup::watch,
-                                  OptionGroup::compat, OptionGroup::about};
+constexpr OptionGroup groups[] = {OptionGroup::guest, OptionGroup::engine, OptionGroup::proof,
+                                  OptionGroup::watch, OptionGroup::compat, OptionGroup::about};
 
 /// `text` on lines of at most page_width columns; all but the first are indented by `indent`, where the first
 /// begins.

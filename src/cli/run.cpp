@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "debug/gdb_server.h"
+#include "debug/lockstep_report.h"
 #include "debug/observing.h"
 #include "debug/stats.h"
 #include "linux/guest.h"
@@ -88,6 +89,13 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
     request.engine.cache_bytes = options.cache_bytes;
     request.engine.cache_units = options.cache_units;
+    constexpr u64 endless = run::Fuel::endless;
+    request.engine.fuel = {.units = options.fuel_units.value_or(endless),
+                           .passes = options.fuel_passes.value_or(endless),
+                           .templates = options.fuel_templates.value_or(endless),
+                           .begin = GuestAddr(options.compile_from.value_or(0)),
+                           .end = GuestAddr(options.compile_to.value_or(endless))};
+    request.engine.chaos_seed = options.chaos;
     request.engine.count_jumps = options.stats != StatsFormat::off;
     request.guest_base = options.guest_base;
     request.stack_bytes = options.stack_size.value_or(0);
@@ -147,6 +155,8 @@ int run(const Personality& who, Words words) {
         report_options = &options;
         request.at_exit = report;
     }
+    debug::LockstepReport lockstep;
+    if (options.lockstep) request.engine.lockstep = &lockstep;
     std::unique_ptr<debug::GdbServer> debugger;
     if (options.gdb_connection) {
         debugger = debug::GdbServer::go_on(*options.gdb_connection);

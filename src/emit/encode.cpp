@@ -39,7 +39,7 @@ void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit
 
     constexpr u8 nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
     a.embed(nop5, sizeof nop5);
-    for (const MachineInst& inst : function.code) instruction(inst);
+    for (const MachineInst& inst : function.code) options.log_accesses ? logged(inst) : instruction(inst);
     for (std::size_t i = 0; i < colds.size(); ++i) {  // a cold path may bring more
         const std::function<void()> cold = std::move(colds[i]);
         cold();

@@ -14,9 +14,10 @@ namespace kiln::emit {
 
 /// What shapes units besides the function and the host.
 struct EmitOptions {
-    bool flat = true;          ///< guest memory begins at host address 0
-    bool count_jumps = false;  ///< Context::direct_jumps and indirect_jumps are kept
-    bool listing = false;      ///< UnitCode::listing is made
+    bool flat = true;           ///< guest memory begins at host address 0
+    bool count_jumps = false;   ///< Context::direct_jumps and indirect_jumps are kept
+    bool listing = false;       ///< UnitCode::listing is made
+    bool log_accesses = false;  ///< each access goes into the access log (abi/access_log.h)
 };
 
 /// Encodes functions; keeps its working memory between them. One thread at a time.

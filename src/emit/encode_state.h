@@ -1,5 +1,5 @@
 // What the files of the encoder share: encode.cpp has memory and exits, encode_integer.cpp and encode_fp.cpp the
-// operations.
+// operations, encode_log.cpp the access log.
 #pragma once
 
 #include <functional>
@@ -28,6 +28,11 @@ struct Encoder::State {
 
     void encode(const MachineFunction& f, abi::UnitCode& out);
     void instruction(const MachineInst& inst);
+    /// instruction() with what the access log asks for around it (encode_log.cpp).
+    void logged(const MachineInst& inst);
+    void log_access(const MachineInst& inst);
+    void log_loaded(const MachineInst& inst, Reg loaded);
+    void log_result(const MachineInst& inst);
     void memory(const MachineInst& inst);
     void integer(const MachineInst& inst);
     void divide(const MachineInst& inst);

@@ -71,22 +71,6 @@ KILN_HANDLER(store_pair) {
     KILN_NEXT;
 }
 
-template <ir::Rmw rmw, class U>
-U replaced(U old, U operand) {
-    using S = std::make_signed_t<U>;
-    switch (rmw) {
-        case ir::Rmw::swap: return operand;
-        case ir::Rmw::add: return static_cast<U>(old + operand);
-        case ir::Rmw::and_: return old & operand;
-        case ir::Rmw::or_: return old | operand;
-        case ir::Rmw::xor_: return old ^ operand;
-        case ir::Rmw::min_s: return S(old) < S(operand) ? old : operand;
-        case ir::Rmw::max_s: return S(old) < S(operand) ? operand : old;
-        case ir::Rmw::min_u: return old < operand ? old : operand;
-        case ir::Rmw::max_u: return old < operand ? operand : old;
-    }
-}
-
 template <ir::Rmw rmw, Type type>
 KILN_HANDLER(atomic_rmw) {
     using U = Memory<type>;
@@ -99,7 +83,7 @@ KILN_HANDLER(atomic_rmw) {
         return access_fault(ip, state, address);
     for (U old;;) {
         old = seen;
-        if (!abi::guest_compare_exchange<U>(host(memory, address), seen, replaced<rmw>(old, operand)))
+        if (!abi::guest_compare_exchange<U>(host(memory, address), seen, ir::combine(rmw, old, operand)))
             [[unlikely]]
             return access_fault(ip, state, address);
         if (seen == old) break;

@@ -274,4 +274,21 @@ constexpr u128 insert(u128 vector, u64 number, Word<T> value) {
     return vector_of<T>(result);
 }
 
+/// What an atomic read-modify-write of a memory word leaves there.
+template <class U>
+constexpr U combine(Rmw rmw, U old, U operand) {
+    using S = std::make_signed_t<U>;
+    switch (rmw) {
+        case Rmw::swap: return operand;
+        case Rmw::add: return static_cast<U>(old + operand);
+        case Rmw::and_: return old & operand;
+        case Rmw::or_: return old | operand;
+        case Rmw::xor_: return old ^ operand;
+        case Rmw::min_s: return S(old) < S(operand) ? old : operand;
+        case Rmw::max_s: return S(old) < S(operand) ? operand : old;
+        case Rmw::min_u: return old < operand ? old : operand;
+        case Rmw::max_u: return old < operand ? operand : old;
+    }
+}
+
 }  // namespace kiln::ir

@@ -66,15 +66,19 @@ void check_after(const ir::Function& f, std::string_view after) {
     std::abort();
 }
 
-void run_pipeline(ir::Function& f, Level level, const PipelineOptions& options) {
+u64 run_pipeline(ir::Function& f, Level level, const PipelineOptions& options) {
     if (options.verify_each) check_after(f, "lifting");
-    if (level == Level::none) return;
+    u64 count = 0;
+    if (level == Level::none) return count;
     for (const Step& step : steps) {
         if (!takes(level, step.when)) continue;
+        if (count == options.most) break;
+        ++count;
         step.run(f);
         if (options.verify_each) check_after(f, step.name);
         if (options.after) options.after(f, step.name);
     }
+    return count;
 }
 
 }  // namespace kiln::opt

@@ -21,12 +21,14 @@ struct PipelineOptions {
     /// Verifies before the first and after each pass; a failure prints the pass, the violation and the IR to
     /// standard error and aborts.
     bool verify_each = false;
+    /// So many of the level's passes, the first ones.
+    u64 most = ~u64{0};
     /// Called after each pass, with its name.
     std::function<void(const ir::Function&, std::string_view)> after;
 };
 
-/// Runs the passes of `level` over a well-formed function.
-void run_pipeline(ir::Function& f, Level level, const PipelineOptions& options = {});
+/// Runs the passes of `level` over a well-formed function; how many those were.
+u64 run_pipeline(ir::Function& f, Level level, const PipelineOptions& options = {});
 
 /// Verifies `f`; on failure prints `after`, the violation and the IR to standard error and aborts.
 void check_after(const ir::Function& f, std::string_view after);

@@ -30,7 +30,7 @@ Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Ti
       space_(space),
       tiers_(tiers),
       owned_tier_(std::move(owned)),
-      optimize_(optimize),
+      optimize_(std::move(optimize)),
       options_(options),
       pc_slot_(frontend.env().layout->pc),
       policy_([&] {
@@ -259,6 +259,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
             unit = nullptr;
         }
     }
+    if (chaos_.delays_link()) return unit;
     // Units of one tier only can enter each other. catch_up() has dropped a link site of an older generation.
     if (context.link_site != nullptr && unit->tier == thread.latest_tier_) {
         unit->tier->link(context.link_site, unit->entry);

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -20,9 +21,11 @@
 #include "base/options.h"
 #include "mem/address_space.h"
 #include "run/cached_unit.h"
+#include "run/chaos.h"
 #include "run/code_pages.h"
 #include "run/code_snapshot.h"
 #include "run/exit_counts.h"
+#include "run/fuel.h"
 #include "run/jump_cache.h"
 #include "run/observer.h"
 #include "run/policy.h"
@@ -31,6 +34,8 @@
 #include "run/unit_map.h"
 
 namespace kiln::run {
+
+class LockstepWitness;
 
 struct EngineOptions {
     EngineKind kind = EngineKind::hybrid;
@@ -48,6 +53,9 @@ struct EngineOptions {
     bool count_jumps = false;
     /// Who looks on; null: nobody. Must outlive the engine.
     Observer* observer = nullptr;
+    /// Compiled units run in lockstep with the interpreter, and this is told of a difference; null: they do not. Must
+    /// outlive the engine.
+    LockstepWitness* lockstep = nullptr;
     /// What the observer wants to see: IR; listings of host code; a sample of the guest's pc every so many instructions
     /// on average, which also takes the time of tiers (0: none).
     bool observe_ir = false, listings = false;
@@ -56,6 +64,8 @@ struct EngineOptions {
     std::size_t cache_bytes = std::size_t{256} << 20;
     /// And when there are more of them than this.
     std::size_t cache_units = std::size_t{1} << 22;
+    Fuel fuel;
+    std::optional<u64> chaos_seed;
 };
 
 /// What makes code: `base`, which can do everything, for code that runs a few times, and for what `hot` cannot; the same
@@ -203,6 +213,7 @@ class Engine {
     const EngineOptions options_;
     const ir::SlotId pc_slot_;
     const BlockCounts block_counts_{*this};
+    mutable Chaos chaos_{options_.chaos_seed};
 
     std::mutex mutex_;  // guards everything below
     UnitMap units_;

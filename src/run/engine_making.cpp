@@ -16,6 +16,7 @@ namespace kiln::run {
 Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     Making how{.lift = options_.lift, .warm = warm, .invalidation = invalidation_};
     how.lift.extend &= warm;
+    how.lift.max_instructions = chaos_.unit_limit(how.lift.max_instructions);
     thread.stops_ = stops_;
     how.lift.stops = thread.stops_.get();
     thread.watching_ = watching_;

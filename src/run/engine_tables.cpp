@@ -25,7 +25,8 @@ std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::uniqu
 // ---- The tables; all with the lock held ----
 
 CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
-    if (bytes_ > options_.cache_bytes || units_.size() > options_.cache_units) flush();
+    if (bytes_ > options_.cache_bytes || units_.size() > options_.cache_units || chaos_.drops_units())
+        flush();
     CachedUnit& unit = *made;
     bytes_ += unit.bytes();
     if (!unit.warm) count_entries(unit);

@@ -68,6 +68,6 @@ class Tier {
 
 /// Hears of a function after each pass.
 using AfterPass = std::function<void(const ir::Function& f, std::string_view pass)>;
-using Optimize = void (*)(ir::Function& f, const AfterPass& after);
+using Optimize = std::function<void(ir::Function& f, const AfterPass& after)>;
 
 }  // namespace kiln::run

@@ -1,7 +1,9 @@
 #include "run/wiring.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
+#include <utility>
 
 #include "base/check.h"
 #include "emit/stubs.h"
@@ -12,6 +14,8 @@
 #include "lift/riscv64/frontend.h"
 #include "opt/pipeline.h"
 #include "run/compiled_units.h"
+#include "run/lockstep.h"
+#include "run/tamper.h"
 
 namespace kiln::run {
 namespace {
@@ -36,6 +40,17 @@ const interp::TemplateTable* stored_templates(const abi::Frontend& frontend) {
     return &frontend == &riscv64::frontend() ? &interp::riscv64_templates : nullptr;
 }
 
+/// What is left of Fuel::templates, in this process.
+std::atomic<u64> template_fuel = Fuel::endless;
+
+/// Whether some of it is left, one less from now on.
+bool burn(std::atomic<u64>& fuel) {
+    u64 left = fuel.load(std::memory_order_relaxed);
+    while (left != 0 && left != Fuel::endless && !fuel.compare_exchange_weak(left, left - 1)) {
+    }
+    return left != 0;
+}
+
 class InterpreterTranslator final : public Translator {
   public:
     explicit InterpreterTranslator(const abi::Frontend& frontend)
@@ -47,6 +62,7 @@ class InterpreterTranslator final : public Translator {
     }
     std::unique_ptr<TierCode> assemble(GuestAddr pc, abi::CodeSource& code, const abi::LiftOptions& options,
                                        abi::Lifted& lifted) override {
+        if (!burn(template_fuel)) return nullptr;
         auto unit = assembler_.assemble(pc, code, options, lifted);
         return unit == nullptr ? nullptr : std::make_unique<InterpreterCode>(std::move(unit));
     }
@@ -81,35 +97,20 @@ class Tier1Code final : public TierCode {
     std::unique_ptr<CompiledUnit> unit_;
 };
 
-class Tier1Translator final : public Translator {
-  public:
-    Tier1Translator(CompiledUnits& units, const emit::EmitOptions& options)
-        : units_(units), emitter_(emit::host_features(), options) {}
-    Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
-        if (auto made = emitter_.translate(f, code_); !made) return tl::unexpected(made.error());
-        auto unit = units_.install(code_);
-        if (!unit) return tl::unexpected(unit.error());
-        return std::make_unique<Tier1Code>(std::move(*unit));
-    }
-    std::unique_ptr<TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
-                                       abi::Lifted&) override {
-        return nullptr;
-    }
-    std::string_view listing() const override { return code_.listing; }
-
-  private:
-    CompiledUnits& units_;
-    emit::Translator emitter_;
-    abi::UnitCode code_;
-};
+/// Tier 1's code for a function.
+Result<void> make_code(emit::Translator& emitter, const ir::Function& f, abi::UnitCode& code) {
+    if (tamper == nullptr) [[likely]]
+        return emitter.translate(f, code);
+    ir::Function changed = f;
+    tamper(changed, TamperPoint::compiling, 0);
+    return emitter.translate(changed, code);
+}
 
 class Tier1 final : public Tier {
   public:
-    Tier1(std::unique_ptr<CompiledUnits> units, const emit::EmitOptions& options)
-        : units_(std::move(units)), options_(options) {}
-    std::unique_ptr<Translator> new_translator(const abi::Frontend&) const override {
-        return std::make_unique<Tier1Translator>(*units_, options_);
-    }
+    Tier1(std::unique_ptr<CompiledUnits> units, const emit::EmitOptions& options, const Fuel& fuel)
+        : units_(std::move(units)), options_(options), fuel_(fuel), units_left_(fuel.units) {}
+    std::unique_ptr<Translator> new_translator(const abi::Frontend&) const override;
     abi::ExitReason run(const void* entry, abi::Context& context) const override {
         return units_->run(entry, context);
     }
@@ -124,16 +125,61 @@ class Tier1 final : public Tier {
     }
 
   private:
+    class Making;
+
     std::unique_ptr<CompiledUnits> units_;
     emit::EmitOptions options_;
+    Fuel fuel_;
+    mutable std::atomic<u64> units_left_;
 };
 
-void optimize_nothing(ir::Function&, const AfterPass&) {}
-void optimize_for_tier0(ir::Function& f, const AfterPass& after) {
-    opt::run_pipeline(f, opt::Level::tier0, {.after = after});
+class Tier1::Making final : public Translator {
+  public:
+    explicit Making(const Tier1& tier) : tier_(tier), emitter_(emit::host_features(), tier.options_) {}
+    Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
+        if (f.entry() < tier_.fuel_.begin || f.entry() >= tier_.fuel_.end)
+            return fail("it is outside of --compile-from and --compile-to");
+        if (tier_.units_left_ == 0) return fail("--fuel-units has been used up");
+        if (auto made = make_code(emitter_, f, code_); !made) return tl::unexpected(made.error());
+        auto unit = tier_.units_->install(code_);
+        if (!unit) return tl::unexpected(unit.error());
+        burn(tier_.units_left_);
+        return std::make_unique<Tier1Code>(std::move(*unit));
+    }
+    std::unique_ptr<TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
+                                       abi::Lifted&) override {
+        return nullptr;
+    }
+    std::string_view listing() const override { return code_.listing; }
+
+  private:
+    const Tier1& tier_;
+    emit::Translator emitter_;
+    abi::UnitCode code_;
+};
+
+std::unique_ptr<Translator> Tier1::new_translator(const abi::Frontend&) const {
+    return std::make_unique<Making>(*this);
 }
-void optimize_fully(ir::Function& f, const AfterPass& after) {
-    opt::run_pipeline(f, opt::Level::full, {.after = after});
+
+opt::Level level_of(OptLevel level) {
+    switch (level) {
+        case OptLevel::none: return opt::Level::none;
+        case OptLevel::tier0: return opt::Level::tier0;
+        case OptLevel::full: return opt::Level::full;
+    }
+    KILN_UNREACHABLE();
+}
+
+void optimize_nothing(ir::Function&, const AfterPass&) {}
+
+Optimize passes_of(const EngineOptions& options) {
+    if (options.opt == OptLevel::none) return optimize_nothing;
+    return
+        [level = level_of(options.opt), most = options.fuel.passes](ir::Function& f, const AfterPass& after) {
+            const u64 count = opt::run_pipeline(f, level, {.most = most, .after = after});
+            if (tamper != nullptr) tamper(f, TamperPoint::passes, count);
+        };
 }
 
 const Interpreter interpreter;
@@ -149,26 +195,26 @@ std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::Addre
     const ir::StateLayout& layout = *frontend.env().layout;
     const abi::StubCode stubs = emit::make_stubs(layout);
     const auto pinned = emit::pinned_registers(layout);
-    const emit::EmitOptions emitting{
-        .flat = space.base() == 0, .count_jumps = options.count_jumps, .listing = options.listings};
+    const emit::EmitOptions emitting{.flat = space.base() == 0,
+                                     .count_jumps = options.count_jumps,
+                                     .listing = options.listings,
+                                     .log_accesses = options.lockstep != nullptr};
     // Under a limit on address space a smaller cache is better than none.
     constexpr u64 least = u64{4} << 20;
     for (u64 bytes = code_memory_bytes(options.cache_bytes);; bytes = bytes / 2 & ~u64{4095}) {
         auto units = CompiledUnits::create(stubs, pinned, layout[layout.pc].offset, bytes);
-        if (units) return std::make_unique<Tier1>(std::move(*units), emitting);
+        if (units) return std::make_unique<Tier1>(std::move(*units), emitting, options.fuel);
         if (bytes > least) continue;
         std::fprintf(stderr, "kiln: %s: interpreting\n", units.error().message.c_str());
         return nullptr;
     }
 }
 
-Optimize passes_of(OptLevel level) {
-    switch (level) {
-        case OptLevel::none: return optimize_nothing;
-        case OptLevel::tier0: return optimize_for_tier0;
-        case OptLevel::full: return optimize_fully;
-    }
-    KILN_UNREACHABLE();
+std::string list_host_code(const ir::Function& f, bool flat) {
+    emit::Translator translator(emit::host_features(), {.flat = flat, .listing = true});
+    abi::UnitCode code;
+    const auto made = make_code(translator, f, code);
+    return made ? code.listing : made.error().message;
 }
 
 }  // namespace
@@ -188,8 +234,22 @@ std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressS
     if (tier1 != nullptr) chosen.warm_after = options.kind == EngineKind::jit1 ? 0 : options.policy.hot_after;
     if (tier1 == nullptr || options.kind == EngineKind::jit1) chosen.policy = {};
     chosen.policy.hot_after = chosen.warm_after;
+    Optimize optimize = passes_of(options);
+    template_fuel = options.fuel.templates;
+    if (tier1 != nullptr && options.lockstep != nullptr) {
+        const auto list = [flat = space.base() == 0](const ir::Function& f) {
+            return list_host_code(f, flat);
+        };
+        tier1 = make_lockstep_tier({.compiling = std::move(tier1),
+                                    .reference = interpreter,
+                                    .frontend = frontend,
+                                    .space = space,
+                                    .optimize = std::exchange(optimize, optimize_nothing),
+                                    .list_host_code = list,
+                                    .witness = *options.lockstep});
+    }
     const Tiers tiers{&interpreter, tier1 != nullptr ? tier1.get() : &interpreter};
-    return std::make_unique<Engine>(frontend, space, tiers, std::move(tier1), passes_of(options.opt), chosen);
+    return std::make_unique<Engine>(frontend, space, tiers, std::move(tier1), std::move(optimize), chosen);
 }
 
 }  // namespace kiln::run
