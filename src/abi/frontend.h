@@ -47,6 +47,9 @@ struct LiftOptions {
     u32 max_instructions = 64;
     /// Whether lifting goes on past a conditional branch (at its fall-through) and through direct jumps.
     bool extend = true;
+    /// A register that the unit has read or written in the same block is not read from its slot again: for tiers that
+    /// keep values in registers, where what a value is computed from matters more than where it is.
+    bool read_once = false;
     /// Addresses, ascending, that no unit runs across: one may only begin there (a debugger's breakpoints).
     /// Null: none.
     const std::vector<GuestAddr>* stops = nullptr;

@@ -62,7 +62,8 @@ void Allocator::find_uses(const MachineFunction& f) {
     }
 }
 
-void Allocator::step(const MachineInst& original, const NextUses& next) {
+void Allocator::step(MachineInst original, const NextUses& next) {
+    use_from_memory(original, next);
     MachineInst inst = original;
     locked_ = 0;
     switch (inst.op) {
@@ -141,13 +142,37 @@ void Allocator::step(const MachineInst& original, const NextUses& next) {
             memory_written(stored.mem.disp);
             out_.push_back(stored);
         }
-    // A value just loaded from a slot's memory is there, too.
-    if ((inst.op == MachineOp::load || inst.op == MachineOp::fload) && !is_physical(before[0]) &&
-        inst.mem.memory == Memory::engine && (*f_)[before[0]].slot_home == inst.mem.disp &&
-        inst.mem.disp != 0 && at(before[0]).defined) {
+    // A value just loaded from a slot's memory, or put there, is there, too.
+    const bool moves = inst.op == MachineOp::load || inst.op == MachineOp::fload ||
+                       inst.op == MachineOp::store || inst.op == MachineOp::fstore;
+    if (moves && !is_physical(before[0]) && inst.mem.memory == Memory::engine &&
+        (*f_)[before[0]].slot_home == inst.mem.disp && inst.mem.disp != 0 && at(before[0]).defined) {
         at(before[0]).in_slot = true;
         in_slots_.push_back(before[0]);
     }
+}
+
+void Allocator::use_from_memory(MachineInst& inst, const NextUses& next) {
+    const Reg value = inst.r[1];
+    if (next[1] != never || !is_allocated(value) || is_physical(value) || inst.r[0] == value) return;
+    const Place& p = at(value);
+    if (p.reg != Reg::none || !p.saved()) return;
+    switch (inst.op) {
+        case MachineOp::add:
+        case MachineOp::sub:
+        case MachineOp::and_:
+        case MachineOp::or_:
+        case MachineOp::xor_: inst.op = memory_form(inst.op); break;
+        case MachineOp::cmp: inst.op = MachineOp::cmp_mem; break;
+        case MachineOp::mov:
+        case MachineOp::extend_u: inst.op = MachineOp::load; break;
+        case MachineOp::extend_s: inst.op = MachineOp::load_signed; break;
+        case MachineOp::fmov: inst.op = MachineOp::fload; break;
+        default: return;
+    }
+    inst.r[1] = Reg::none;
+    inst.mem = saved_at(value);
+    free_if_dead(value, never);
 }
 
 bool Allocator::hand_on(const MachineInst& inst, const NextUses& next) {
@@ -236,14 +261,18 @@ MachineInst& Allocator::emit(MachineOp op, Reg r0, Reg r1) {
     return inst;
 }
 
+Address Allocator::saved_at(Reg value) {
+    const Place& p = at(value);
+    return {.base = context_register, .disp = p.in_slot ? (*f_)[value].slot_home : p.spill};
+}
+
 Reg Allocator::load(Reg value) {
     Place& p = at(value);
     if (p.reg == Reg::none) {
         KILN_CHECK(p.defined && p.saved());
         p.reg = take(is_fp(value));
         holder_[number(p.reg)] = value;
-        emit(is_fp(value) ? MachineOp::fload : MachineOp::load, p.reg).mem = {
-            .base = context_register, .disp = p.in_slot ? (*f_)[value].slot_home : p.spill};
+        emit(is_fp(value) ? MachineOp::fload : MachineOp::load, p.reg).mem = saved_at(value);
     }
     locked_ |= bit(p.reg);
     return p.reg;

@@ -40,7 +40,9 @@ class Allocator {
     using NextUses = std::array<u32, 6>;  // of r[0..3], base, index
 
     void find_uses(const MachineFunction& f);
-    void step(const MachineInst& inst, const NextUses& next);
+    void step(MachineInst inst, const NextUses& next);
+    /// If a second operand is in memory only and not used again, lets `inst` take it from there.
+    void use_from_memory(MachineInst& inst, const NextUses& next);
     /// A copy whose source is not used again: hands its register on instead. False if that cannot be.
     bool hand_on(const MachineInst& inst, const NextUses& next);
     void begin_block(u32 block);
@@ -49,6 +51,7 @@ class Allocator {
 
     Place& at(Reg value) { return places_[number(value) - physical_registers]; }
     bool is_fp(Reg value) const { return (*f_)[value].fp; }
+    Address saved_at(Reg value);
     Reg load(Reg value);
     Reg define(Reg value);
     Reg take(bool fp);

@@ -121,6 +121,7 @@ void Encoder::State::instruction(const MachineInst& inst) {
         case MachineOp::shr_imm:
         case MachineOp::sar_imm:
         case MachineOp::ror_imm:
+        case MachineOp::rorx:
         case MachineOp::shl:
         case MachineOp::shr:
         case MachineOp::sar:

@@ -43,6 +43,7 @@ void Encoder::State::integer(const MachineInst& inst) {
         case MachineOp::shr_imm: a.shr(r0(), inst.imm); return;
         case MachineOp::sar_imm: a.sar(r0(), inst.imm); return;
         case MachineOp::ror_imm: a.ror(r0(), inst.imm); return;
+        case MachineOp::rorx: a.rorx(r0(), r1(), inst.imm); return;
         case MachineOp::shl: a.shlx(r0(), r1(), r2()); return;
         case MachineOp::shr: a.shrx(r0(), r1(), r2()); return;
         case MachineOp::sar: a.sarx(r0(), r1(), r2()); return;

@@ -3,11 +3,13 @@
 //
 // A value is where it costs least: nowhere (a constant goes into the operation that uses it), in a state slot
 // (a pinned register, or memory that becomes an operand), or in a virtual register. A result that only goes to a
-// pinned slot is computed right into it. State is always exact: every put_state is done where it stands, so a
-// fault needs no more than its pc, and code reads what it has written from registers where it can.
+// pinned slot is computed right into it. State is exact wherever it can be looked at: a put_state is done where it
+// stands unless another follows before that, so a fault needs no more than its pc, and code reads what it has written
+// from registers where it can.
 //
-// select.cpp          walks, places of values, slots
-// select_integer.cpp  integers, conversions       select_memory.cpp   loads, stores, atomics
+// select.cpp          walks                       select_places.cpp   places of values, slots
+// select_integer.cpp  arithmetic and logic        select_shift.cpp    shifts, rotations, idioms
+// select_convert.cpp  conversions, comparisons    select_memory.cpp   loads, stores, atomics
 // select_fp.cpp       floating point              select_control.cpp  ways on and out
 #pragma once
 
@@ -34,6 +36,14 @@ class Selector {
     using ValueId = ir::ValueId;
     using Inst = ir::Inst;
     enum class Place : u8 { nowhere, constant, slot, value };
+    /// What several operations together are, for which the host has one: the last of them is selected as that.
+    enum class Idiom : u8 {
+        none,
+        rotate_word,  ///< the low half of `source` rotated right by `amount`, its sign above
+        rotate,       ///< all of it rotated
+        extend_u,     ///< its low `amount` bits, zeros above
+        extend_s,     ///< its low `amount` bits, their sign above
+    };
 
     struct Value : ir::ValueUse {
         u64 constant = 0;
@@ -43,8 +53,12 @@ class Selector {
         u8 scale = 0;  ///< if not 0: not computed, its user shifts the operand by so much
         u16 slot = 0;  ///< Place::slot: which
         Place place = Place::nowhere;
-        bool clean = true;   ///< integers: the bits above the type are zero
-        bool boxed = false;  ///< i64: known to be a well-boxed f32
+        bool clean = true;         ///< integers: the bits above the type are zero
+        bool boxed = false;        ///< i64: known to be a well-boxed f32
+        bool signed_word = false;  ///< i64: known to be the sign extension of its low half
+        Idiom idiom = Idiom::none;
+        u8 amount = 0;                   ///< an idiom's
+        ValueId source = ValueId::none;  ///< what an idiom is of
     };
 
     struct Slot : ir::SlotUse {
@@ -53,14 +67,16 @@ class Selector {
         Reg pinned = Reg::none;
         u64 cached_epoch = 0;
         Reg integer = Reg::none,
-            fp = Reg::none;   ///< in cached_epoch: virtual registers with the same content
-        u64 boxed_epoch = 0;  ///< in it, known to hold a well-boxed f32
-        i32 disp = 0;         ///< of its memory, from the context register
+            fp = Reg::none;    ///< in cached_epoch: virtual registers with the same content
+        u64 boxed_epoch = 0;   ///< in it, known to hold a well-boxed f32
+        u64 signed_epoch = 0;  ///< in it, known to hold the sign extension of 32 bits
+        i32 disp = 0;          ///< of its memory, from the context register
     };
 
     static constexpr u16 no_slot = ir::ValueUse::no_slot;
 
     // select.cpp
+    struct Rules;
     void set_layout(const ir::StateLayout& layout);
     bool order_blocks();
     bool order_anew();
@@ -68,6 +84,7 @@ class Selector {
     void block(ir::BlockId id);
     void instruction(ValueId id);
 
+    // select_places.cpp
     Value& at(ValueId value) { return values_[ir::index(value)]; }
     const Value& at(ValueId value) const { return values_[ir::index(value)]; }
     const Inst& inst_of(ValueId value) const { return (*f_)[value]; }
@@ -105,11 +122,19 @@ class Selector {
     void forget_slots() { ++slots_epoch_; }
     bool feeds_only(ValueId value, ValueId user) const;
 
+    // select_shift.cpp
+    /// Whether `inst` is the last of an idiom; then `own` says which.
+    bool find_idiom(const Inst& inst, Value& own) const;
+    void idiom(ValueId id, const Inst& inst);
+    void rotate(u8 width, Reg to, Reg from, i64 right);
+    bool scales_an_addition(ValueId id) const;
+    void shift(ValueId id, const Inst& inst);
+    void rotation(ValueId id, const Inst& inst);
+
     // select_integer.cpp
     void binary(ValueId id, const Inst& inst);
     void finish(ValueId id, const Inst& inst, Reg reg);
     void copy(ValueId id, ValueId source);
-    bool scales_an_addition(ValueId id) const;
     void two_operands(ValueId id, const Inst& inst, MachineOp op);
     /// Where an operand stands in its slot's memory only, lets `op` take it from there; false if neither does. Such an
     /// operand is the second from now on.
@@ -119,12 +144,12 @@ class Selector {
     void multiplication(ValueId id, const Inst& inst);
     void multiplication_high(ValueId id, const Inst& inst);
     void division(ValueId id, const Inst& inst);
-    void shift(ValueId id, const Inst& inst);
-    void rotation(ValueId id, const Inst& inst);
     void complemented(ValueId id, const Inst& inst);
     void extreme(ValueId id, const Inst& inst);
     void carryless(ValueId id, const Inst& inst);
     void unary(ValueId id, const Inst& inst);
+
+    // select_convert.cpp
     void conversion(ValueId id, const Inst& inst);
     void comparison(ValueId id, const Inst& inst);
     void select_op(ValueId id, const Inst& inst);
@@ -194,6 +219,10 @@ class Selector {
 };
 
 inline constexpr i32 fp_flags_disp = i32{offsetof(abi::Context, fp_flags)} - context_bias;
+
+/// The width of the operation that computes a value of this type, in bytes.
+constexpr u8 operation_width(ir::Type type) { return ir::byte_size(type) == 8 ? 8 : 4; }
+constexpr bool is_word(ir::Type type) { return type == ir::Type::i32 || ir::byte_size(type) == 8; }
 
 /// Where the emitter keeps things in a context's temporaries, as displacements from the context register.
 inline constexpr i32 temporaries_disp = i32{abi::temps_begin} - context_bias;

@@ -1,8 +1,9 @@
-// Selection of integer operations and conversions. Narrow integers (i8, i16) are computed in 32 bits and cut where
-// the bits above matter.
+// Selection of integer arithmetic and logic. Narrow integers (i8, i16) are computed in 32 bits and cut where the bits
+// above matter.
 #include "base/bits.h"
 #include "base/check.h"
 #include "emit/select.h"
+#include "ir/evaluate.h"
 
 namespace kiln::emit {
 
@@ -11,16 +12,11 @@ using ir::Op;
 using ir::Type;
 using ir::ValueId;
 
-namespace {
-
-/// The width of the operation that computes a value of this type, in bytes.
-u8 operation_width(Type type) { return ir::byte_size(type) == 8 ? 8 : 4; }
-
-bool is_word(Type type) { return type == Type::i32 || ir::byte_size(type) == 8; }
-
-}  // namespace
-
 void Selector::binary(ValueId id, const Inst& inst) {
+    if (is_constant(inst.args[0]) && is_constant(inst.args[1]))
+        if (const auto value =
+                ir::evaluate(inst, inst.type, at(inst.args[0]).constant, at(inst.args[1]).constant))
+            return set_constant(id, *value);
     switch (inst.op) {
         case Op::add: return addition(id, inst);
         case Op::sub: return subtraction(id, inst);
@@ -110,6 +106,7 @@ void Selector::two_operands(ValueId id, const Inst& inst, MachineOp op) {
     if (to == b) std::swap(a, b);
     move(to, a);
     emit(op, width, to, b);
+    at(id).signed_word = at(first).signed_word && at(second).signed_word;
     finish(id, inst, to);
 }
 
@@ -117,6 +114,17 @@ void Selector::addition(ValueId id, const Inst& inst) {
     const u8 width = operation_width(inst.type);
     ValueId first = inst.args[0], second = inst.args[1];
     if (is_constant(first)) std::swap(first, second);
+    if (at(first).scale != 0) std::swap(first, second);
+    if (const u8 scale = at(second).scale; scale != 0) {
+        Address sum{.index = integer(inst_of(second).args[0]), .scale = scale};
+        if (fits_imm(first))
+            sum.disp = static_cast<i32>(constant(first));
+        else
+            sum.base = integer(first);
+        const Reg to = result(id);
+        emit_mem(MachineOp::lea, width, to, sum);
+        return finish(id, inst, to);
+    }
     if (fits_imm(second)) {
         const i64 imm = constant(second);
         const Reg a = integer(first);
@@ -128,13 +136,6 @@ void Selector::addition(ValueId id, const Inst& inst) {
         return finish(id, inst, to);
     }
     if (with_memory(id, inst, first, second, MachineOp::add_mem)) return;
-    if (at(first).scale != 0) std::swap(first, second);
-    if (const u8 scale = at(second).scale; scale != 0) {
-        const Reg base = integer(first), index = integer(inst_of(second).args[0]);
-        const Reg to = result(id);
-        emit_mem(MachineOp::lea, width, to, {.base = base, .index = index, .scale = scale});
-        return finish(id, inst, to);
-    }
     Reg a = integer(first), b = integer(second);
     const Reg to = result(id);
     if (to == b) std::swap(a, b);
@@ -251,83 +252,6 @@ void Selector::complemented(ValueId id, const Inst& inst) {
     finish(id, inst, to);
 }
 
-bool Selector::scales_an_addition(ValueId id) const {
-    const Value& v = at(id);
-    if (v.uses != 1 || v.escapes) return false;
-    const Inst& user = (*f_)[v.user];
-    // One of its operands may be a constant or in memory, which has forms of its own.
-    return user.op == Op::add && user.type == (*f_)[id].type && user.args[0] != user.args[1] &&
-           v.home == no_slot;
-}
-
-void Selector::shift(ValueId id, const Inst& inst) {
-    const u8 width = operation_width(inst.type);
-    const bool narrow = !is_word(inst.type);
-    const ValueId first = inst.args[0], second = inst.args[1];
-    const unsigned bits = ir::bit_width(inst.type);
-    const auto value = [&] {  // with the bits above as this shift needs them
-        if (!narrow || inst.op == Op::shl) return integer(first);
-        if (inst.op == Op::shr) return clean_integer(first);
-        const Reg extended = out_->new_value(false);
-        emit(MachineOp::extend_s, static_cast<u8>(bits / 8), extended, integer(first));
-        return extended;
-    };
-    if (is_constant(second)) {
-        const i64 count = constant(second) & (bits - 1);
-        if (count == 0) return copy(id, first);
-        const bool scales = inst.op == Op::shl && count <= 3 && !narrow;
-        if (scales && scales_an_addition(id)) {
-            at(id).scale = static_cast<u8>(count);
-            at(first).last = std::max(at(first).last, at(id).last);
-            return;
-        }
-        const Reg a = value();
-        const Reg to = result(id);
-        if (scales && to != a) {
-            if (count == 1)
-                emit_mem(MachineOp::lea, width, to, {.base = a, .index = a});
-            else
-                emit_mem(MachineOp::lea, width, to, {.index = a, .scale = static_cast<u8>(count)});
-        } else {
-            move(to, a);
-            const MachineOp op = inst.op == Op::shl   ? MachineOp::shl_imm
-                                 : inst.op == Op::shr ? MachineOp::shr_imm
-                                                      : MachineOp::sar_imm;
-            emit(op, width, to, Reg::none, Reg::none, count);
-        }
-        return finish(id, inst, to);
-    }
-    if (narrow || !features_.bmi) return unsupported("a shift by a variable");
-    const MachineOp op = inst.op == Op::shl   ? MachineOp::shl
-                         : inst.op == Op::shr ? MachineOp::shr
-                                              : MachineOp::sar;
-    const Reg a = integer(first), b = integer(second);
-    const Reg to = result(id);
-    emit(op, width, to, a, b);
-    finish(id, inst, to);
-}
-
-void Selector::rotation(ValueId id, const Inst& inst) {
-    if (!is_word(inst.type)) return unsupported("a narrow rotation");
-    const u8 width = operation_width(inst.type);
-    const unsigned bits = ir::bit_width(inst.type);
-    const Reg a = integer(inst.args[0]);
-    if (is_constant(inst.args[1])) {
-        const i64 left = constant(inst.args[1]) & (bits - 1);
-        if (left == 0) return copy(id, inst.args[0]);
-        const Reg to = result(id);
-        move(to, a);
-        emit(MachineOp::ror_imm, width, to, Reg::none, Reg::none, inst.op == Op::rotr ? left : bits - left);
-        return finish(id, inst, to);
-    }
-    const Reg b = integer(inst.args[1]);
-    const Reg to = result_apart(id, {b});
-    move(to, a);
-    move(rcx, b);
-    emit(inst.op == Op::rotl ? MachineOp::rol : MachineOp::ror, width, to, rcx);
-    finish(id, inst, to);
-}
-
 void Selector::extreme(ValueId id, const Inst& inst) {
     if (!is_word(inst.type)) return unsupported("a narrow minimum or maximum");
     const u8 width = operation_width(inst.type);
@@ -402,158 +326,6 @@ void Selector::unary(ValueId id, const Inst& inst) {
         }
         default: return unsupported("the reversal of a byte's bits");
     }
-}
-
-void Selector::conversion(ValueId id, const Inst& inst) {
-    const ValueId source = inst.args[0];
-    const Type from = type(source), to_type = inst.type;
-    if (is_constant(source) && inst.op != Op::nan_unbox && inst.op != Op::nan_box && inst.op != Op::bitcast) {
-        const u64 value = at(source).constant;
-        if (inst.op == Op::sext)
-            return set_constant(
-                id, static_cast<u64>(sign_extend(value, ir::bit_width(from))) & ir::type_mask(to_type));
-        return set_constant(id, value & ir::type_mask(to_type));
-    }
-    switch (inst.op) {
-        case Op::trunc:
-            alias(id, source);
-            at(id).clean = false;
-            return;
-        case Op::zext: {
-            if (at(source).clean && at(source).place != Place::nowhere) {
-                alias(id, source);
-                at(id).clean = true;
-                return;
-            }
-            if (from == Type::i32) {
-                if (const Slot* slot = in_memory(source)) {
-                    const Reg to = result(id);
-                    emit_mem(MachineOp::load, 4, to, context_word(slot->disp));
-                    return settle(id, to);
-                }
-            }
-            if (from == Type::i1) {
-                const Reg a = integer(source);
-                const Reg to = result(id);
-                move(to, a);
-                emit(MachineOp::and_imm, 4, to, Reg::none, Reg::none, 1);
-                return settle(id, to);
-            }
-            const Reg a = integer(source);
-            const Reg to = result(id);
-            emit(MachineOp::extend_u, static_cast<u8>(ir::byte_size(from)), to, a);
-            return settle(id, to);
-        }
-        case Op::sext: {
-            if (from == Type::i1) return unsupported("the sign of a truth value");
-            if (const Slot* slot = in_memory(source)) {
-                const Reg to = result(id);
-                emit_mem(MachineOp::load_signed, static_cast<u8>(ir::byte_size(from)), to,
-                         context_word(slot->disp));
-                at(id).clean = to_type == Type::i64;
-                return settle(id, to);
-            }
-            const Reg a = integer(source);
-            const Reg to = result(id);
-            emit(MachineOp::extend_s, static_cast<u8>(ir::byte_size(from)), to, a);
-            at(id).clean = to_type == Type::i64;
-            return settle(id, to);
-        }
-        case Op::bitcast:
-            if (is_constant(source)) return set_constant(id, at(source).constant);
-            alias(id, source);
-            at(id).clean = !(to_type == Type::i32) && (at(source).clean || to_type == Type::i64);
-            return;
-        case Op::nan_box: {
-            if (at(source).boxed) {
-                alias(id, source);
-                at(id).integer = Reg::none;  // that would be the low half alone
-                return;
-            }
-            const Reg a = fp(source);
-            const Reg to = result(id, true);
-            emit(MachineOp::box, 8, to, a);
-            at(id).boxed = true;
-            return settle(id, to, true);
-        }
-        case Op::nan_unbox: {
-            if (at(source).boxed) return alias(id, source);
-            const Reg a = fp(source);
-            const Reg unboxed = out_->new_value(true);
-            move(unboxed, a);
-            emit(MachineOp::unbox, 4, unboxed, out_->new_value(false));
-            return settle(id, unboxed, true);
-        }
-        default: KILN_UNREACHABLE();
-    }
-}
-
-Condition Selector::compare(const Inst& inst) {
-    constexpr Condition conditions[] = {Condition::equal, Condition::not_equal,
-                                        Condition::less,  Condition::greater_equal,
-                                        Condition::below, Condition::above_equal};
-    const Condition condition = conditions[static_cast<u8>(inst.cond())];
-    const u8 width = operation_width(inst.type);
-    const ValueId first = inst.args[0], second = inst.args[1];
-    const bool narrow = !is_word(inst.type);
-    const bool is_signed = inst.cond() == ir::Cond::lt_s || inst.cond() == ir::Cond::ge_s;
-    if (narrow && is_signed) {
-        unsupported("a narrow signed comparison");
-        return condition;
-    }
-    const auto reg = [&](ValueId v) { return narrow ? clean_integer(v) : integer(v); };
-    const Reg a = reg(first);
-    if (fits_imm(second) && !(narrow && constant(second) < 0)) {
-        const i64 imm = constant(second);
-        const bool sign_or_zero = inst.cond() <= ir::Cond::ge_s;
-        if (imm == 0 && sign_or_zero)
-            emit(MachineOp::test, width, a, a);
-        else
-            emit(MachineOp::cmp_imm, width, a, Reg::none, Reg::none, imm);
-    } else if (const Slot* slot = in_memory(second); slot != nullptr && !narrow && first != second) {
-        emit_mem(MachineOp::cmp_mem, width, a, context_word(slot->disp));
-    } else {
-        emit(MachineOp::cmp, width, a, reg(second));
-    }
-    return condition;
-}
-
-Condition Selector::truth(ValueId value, ValueId user) {
-    const Inst& test = inst_of(value);
-    if (test.op == Op::icmp && feeds_only(value, user)) return compare(test);
-    if (is_constant(value)) {
-        emit(MachineOp::cmp_imm, 4, context_register, Reg::none, Reg::none, 0);  // never equal
-        return at(value).constant != 0 ? Condition::not_equal : Condition::equal;
-    }
-    emit(MachineOp::test_imm, 4, integer(value), Reg::none, Reg::none, 1);
-    return Condition::not_equal;
-}
-
-void Selector::comparison(ValueId id, const Inst& inst) {
-    if (inst.next != ValueId::none && feeds_only(id, inst.next)) {
-        const Op next = (*f_)[inst.next].op;
-        if (next == Op::br_if || next == Op::select) {
-            // It is compared there.
-            for (ValueId v : {inst.args[0], inst.args[1]}) at(v).last = std::max(at(v).last, position_ + 1);
-            return;
-        }
-    }
-    const Condition condition = compare(inst);
-    const Reg to = result(id);
-    emit(MachineOp::set, 8, to).cond = condition;
-    settle(id, to);
-}
-
-void Selector::select_op(ValueId id, const Inst& inst) {
-    if (ir::is_fp(inst.type)) return unsupported("a choice between floating-point values");
-    const Reg b = integer(inst.args[1]), c = integer(inst.args[2]);
-    const Condition condition = truth(inst.args[0], id);
-    const Reg to = result_apart(id, {b});
-    // Moves leave the flags alone.
-    move(to, c);
-    emit(MachineOp::move_if, 8, to, b).cond = condition;
-    at(id).clean = at(inst.args[1]).clean && at(inst.args[2]).clean;
-    settle(id, to);
 }
 
 }  // namespace kiln::emit

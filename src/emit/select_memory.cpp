@@ -75,6 +75,7 @@ void Selector::load(ValueId id, const Inst& inst) {
         is_signed = next.op == Op::sext && next.type == Type::i64;
         if (is_signed || next.op == Op::zext) target = fused_ = inst.next;
     }
+    at(target).signed_word = is_signed || (target != id && width < 4);
     const Reg to = result(target);
     emit_mem(is_signed ? MachineOp::load_signed : MachineOp::load, width, to, mem).site = where;
     settle(target, to);

@@ -91,8 +91,13 @@ void Flattener::analyze() {
 }
 
 u32 Flattener::analyze_block(ir::BlockId block, u32 position) {
+    struct Rules : ir::UseRules {
+        const Flattener* flattener;
+        static bool computes(Op op) { return interp::computes(op); }
+        u16 number(ir::SlotId slot) const { return flattener->slot_word(slot); }
+    };
     return ir::find_uses(*f_, block, position, std::span(values_), std::span<SlotInfo>(slots_), epoch_,
-                         computes, [this](ir::SlotId slot) { return slot_word(slot); });
+                         Rules{{}, this});
 }
 
 bool Flattener::feeds_only(ValueId value, ValueId user) const {

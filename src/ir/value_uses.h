@@ -19,11 +19,14 @@ struct ValueUse {
     u16 open_put = no_slot;        ///< the slot that the next put is to, while that may become home
     u8 uses = 0;                   ///< 2: several
     bool escapes = false;          ///< used in another block
+    bool wide = false;             ///< some use looks at more than the low 32 bits
+    bool unseen = false;           ///< a put: another comes before anybody can look
 };
 
 struct SlotUse {
     u64 put_epoch = 0;
     ValueId put = ValueId::none;  ///< in put_epoch: the value that the next put puts here
+    u64 overwritten_epoch = 0;    ///< in it, the next access is a put
 };
 
 /// Operations whose result may be the very place of their operand.
@@ -35,12 +38,51 @@ constexpr bool may_alias(Op op) {
 /// Aliases that most often share the place of a value just computed, which then belongs where they are put.
 constexpr bool passes_on(Op op) { return op == Op::nan_box || op == Op::bitcast || op == Op::zext; }
 
-/// Walks `block` backwards, its end being at `position`; gives the position of its start. `computes(op)`: whether a
-/// result of `op` can be made in a place of choice; `number(slot)` indexes `slots`. `epoch` counts places where the
-/// guest's state is looked at, and goes up with each block.
-template <class Value, class Slot, class Computes, class Number>
+/// Whether operands of an instruction, whose own result is looked at as `use` says, are looked at above their low 32
+/// bits.
+inline bool uses_high_bits(const Function& f, const Inst& inst, const ValueUse& use) {
+    switch (inst.op) {
+        case Op::trunc: return false;  // to i32 or less
+        case Op::put_state: return !use.unseen;
+        case Op::add:
+        case Op::sub:
+        case Op::mul: return use.wide;
+        case Op::and_: {
+            const Inst& mask = f[inst.args[1]];
+            return use.wide && !(mask.op == Op::iconst && mask.imm <= 0xffffffff);
+        }
+        case Op::or_:
+        case Op::xor_:
+        case Op::andn:
+        case Op::orn:
+        case Op::xnor:
+        case Op::shl: return use.wide;
+        default: return true;
+    }
+}
+
+/// What a maker of code does not say otherwise, for find_uses().
+struct UseRules {
+    /// Whether instructions without a use, and puts that nobody sees, are left out.
+    static constexpr bool drops_unused = false;
+    /// Whether the guest's state can be looked at from an instruction.
+    bool observes(const Inst&, const Effects& effects) const {
+        return effects.any || effects.may_fault || effects.terminator;
+    }
+    /// Calls visit(value, whether its high half matters) for what is used when `inst`, of the value `own`, is made.
+    template <class Visit>
+    void operands(const Function& f, const Inst& inst, ValueUse& own, const Visit& visit) const {
+        const bool wide = uses_high_bits(f, inst, own);
+        f.for_each_use(inst, [&](ValueId v) { visit(v, wide); });
+    }
+};
+
+/// Walks `block` backwards, its end being at `position`; gives the position of its start. `rules` has the members of
+/// UseRules and two more: computes(op), whether a result of `op` can be made in a place of choice, and number(slot),
+/// which indexes `slots`. `epoch` counts places where the guest's state is looked at, and goes up with each block.
+template <class Value, class Slot, class Rules>
 u32 find_uses(const Function& f, BlockId block, u32 position, std::span<Value> values, std::span<Slot> slots,
-              u64& epoch, const Computes& computes, const Number& number) {
+              u64& epoch, const Rules& rules) {
     const auto open_put = [&](u16 slot, ValueId value) {
         slots[slot].put = value;
         slots[slot].put_epoch = epoch;
@@ -55,22 +97,28 @@ u32 find_uses(const Function& f, BlockId block, u32 position, std::span<Value> v
         if (own.open_put != ValueUse::no_slot) {
             const Slot& slot = slots[own.open_put];
             if (slot.put == id && slot.put_epoch == epoch) {
-                if (computes(inst.op) || passes_on(inst.op)) own.home = own.open_put;
+                if (rules.computes(inst.op) || passes_on(inst.op)) own.home = own.open_put;
                 if (passes_on(inst.op)) open_put(own.open_put, inst.args[0]);
             }
         }
         const Effects& effects = f.effects(id);
-        if (effects.any || effects.may_fault || effects.terminator) ++epoch;
+        if (rules.observes(inst, effects)) ++epoch;
         if (inst.op == Op::get_state || inst.op == Op::put_state) {
-            const u16 slot = number(inst.slot);
-            slots[slot].put = ValueId::none;
-            if (inst.op == Op::put_state && f[inst.args[0]].block == block) open_put(slot, inst.args[0]);
+            const u16 number = rules.number(inst.slot);
+            Slot& slot = slots[number];
+            const bool puts = inst.op == Op::put_state;
+            own.unseen = puts && rules.drops_unused && slot.overwritten_epoch == epoch;
+            slot.overwritten_epoch = puts ? epoch : 0;
+            slot.put = ValueId::none;
+            if (puts && f[inst.args[0]].block == block) open_put(number, inst.args[0]);
         }
+        if (rules.drops_unused && (own.unseen || (effects.pure && own.uses == 0))) continue;
         // Who shares a place with its operand keeps the operand alive.
         const u32 end = may_alias(inst.op) && !own.escapes ? std::max(position, own.last) : position;
-        f.for_each_use(inst, [&](ValueId v) {
+        rules.operands(f, inst, own, [&](ValueId v, bool wide) {
             Value& used = values[index(v)];
             used.user = id;
+            used.wide |= wide;
             used.uses = static_cast<u8>(std::min(used.uses + 1, 2));
             if (f[v].block == block)
                 used.last = std::max(used.last, end);
@@ -83,7 +131,8 @@ u32 find_uses(const Function& f, BlockId block, u32 position, std::span<Value> v
 
 /// Whether `value` is only the first operand of `user`, right behind it.
 inline bool feeds_only(const Function& f, const ValueUse& use, ValueId value, ValueId user) {
-    return use.uses == 1 && !use.escapes && f[value].next == user && f[user].args[0] == value;
+    return use.uses == 1 && !use.escapes && use.user == user && f[value].next == user &&
+           f[user].args[0] == value;
 }
 
 }  // namespace kiln::ir

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/bits.h"
-#include "opt/evaluate.h"
+#include "ir/evaluate.h"
 
 namespace kiln::opt {
 

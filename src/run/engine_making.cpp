@@ -23,6 +23,7 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     if (watching_) how.lift.max_instructions = 1;
     if (!warm) return how;
     how.compiles = thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
+    how.lift.read_once = how.compiles;
     // Where units are cold first, they have been counted.
     if (how.compiles && options_.warm_after != 0) how.lift.profile = &block_counts_;
     if (how.compiles)

@@ -35,7 +35,7 @@ class Units {
         for (unsigned i = random_() % 20; i > 0; --i) append(bytes, rows[random_() % rows.size()]);
         MemoryCode code(code_at, bytes);
         abi::Lifted lifted;
-        riscv64::frontend().lift(function, code_at, code, {}, lifted);
+        riscv64::frontend().lift(function, code_at, code, {.read_once = made_ % 2 == 0}, lifted);
         return true;
     }
 

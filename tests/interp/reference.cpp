@@ -6,7 +6,7 @@
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/softfp.h"
-#include "opt/evaluate.h"
+#include "ir/evaluate.h"
 
 namespace kiln::test {
 
@@ -346,7 +346,7 @@ class Evaluator {
         if (info(inst.op).types == TypeRule::vec || inst.op == Op::vextract) return vector(id, inst);
         if (info(inst.op).types == TypeRule::fp || is_fp(arg_type(inst))) return floating(id, inst);
         const u64 b = arg_count(info(inst.op).shape) > 1 ? arg(inst, 1) : 0;
-        const auto result = opt::evaluate(inst, arg_type(inst), arg(inst, 0), b);
+        const auto result = ir::evaluate(inst, arg_type(inst), arg(inst, 0), b);
         KILN_CHECK(result.has_value());
         value(id) = *result;
     }

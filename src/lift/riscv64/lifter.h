@@ -31,7 +31,11 @@ class Lifter : public ir::Builder {
   public:
     /// Lifts into `f`, which is empty. `extent` is what the unit covers so far and which jumps it follows.
     Lifter(ir::Function& f, const abi::LiftOptions& options, abi::Extent& extent)
-        : Builder(f), extent_(extent), profile_(options.profile), extend_(options.extend) {
+        : Builder(f),
+          extent_(extent),
+          profile_(options.profile),
+          extend_(options.extend),
+          read_once_(options.read_once) {
         known_values_[0] = 0;
         at(f.add_block());
     }
@@ -65,8 +69,14 @@ class Lifter : public ir::Builder {
     ValueId sext(ValueId a) { return convert(Op::sext, Type::i64, a); }
     ValueId trunc(Type to, ValueId a) { return convert(Op::trunc, to, a); }
 
+    /// Later instructions go to the end of `block`, where nothing is known of what registers hold.
+    void at(ir::BlockId block) {
+        Builder::at(block);
+        held_ = 0;
+    }
+
     // Integer registers. x0 reads as 0 and takes no value.
-    ValueId x(unsigned number) { return number == 0 ? constant(0) : get_state(x_slot(number)); }
+    ValueId x(unsigned number) { return number == 0 ? constant(0) : get(number, x_slot(number)); }
     /// The low bits, as `type`: i8 to i64.
     ValueId x(unsigned number, Type type) {
         if (number == 0) return iconst(type, 0);
@@ -77,7 +87,7 @@ class Lifter : public ir::Builder {
     void set_x(unsigned number, ValueId value) {
         if (number == 0) return;
         known_ &= ~(u32{1} << number);
-        put_state(x_slot(number), value);
+        put(number, x_slot(number), value);
     }
     /// Sets a register to an integer, sign-extended.
     void set_sext(unsigned number, ValueId value) {
@@ -104,8 +114,8 @@ class Lifter : public ir::Builder {
 
     // Floating-point registers.
     /// The raw 64 bits.
-    ValueId f(unsigned number) { return get_state(f_slot(number)); }
-    void set_f(unsigned number, ValueId bits) { put_state(f_slot(number), bits); }
+    ValueId f(unsigned number) { return get(first_f + number, f_slot(number)); }
+    void set_f(unsigned number, ValueId bits) { put(first_f + number, f_slot(number), bits); }
     /// As a value of `format`: f16 and f32 are the canonical NaN unless NaN-boxed.
     ValueId fp(Type format, unsigned number) {
         return convert(format == Type::f64 ? Op::bitcast : Op::nan_unbox, format, f(number));
@@ -134,6 +144,21 @@ class Lifter : public ir::Builder {
     }
 
   private:
+    static constexpr unsigned first_f = 32;
+    /// Reads and writes of registers: `number` counts the x registers from 0, the f registers from first_f.
+    ValueId get(unsigned number, ir::SlotId slot) {
+        if ((held_ >> number & 1) == 0) hold(number, get_state(slot));
+        return holds_[number];
+    }
+    void put(unsigned number, ir::SlotId slot, ValueId value) {
+        put_state(slot, value);
+        hold(number, value);
+    }
+    void hold(unsigned number, ValueId value) {
+        holds_[number] = value;
+        if (read_once_) held_ |= u64{1} << number;
+    }
+
     enum class Way : u8 { fall_through, target, nowhere };
     /// Where the unit goes on behind a branch.
     Way way_behind(GuestAddr target) const;
@@ -141,10 +166,12 @@ class Lifter : public ir::Builder {
     abi::Extent& extent_;
     const abi::Profile* profile_;
     GuestAddr pc_, next_;
-    bool extend_;
+    bool extend_, read_once_;
     bool ended_ = false;
     u32 known_ = 0;         // bit n: known_values_[n] is what x<n> holds
     u64 known_values_[32];  // [0] is x0's
+    u64 held_ = 0;          // bit n: holds_[n] is what register n holds in this block
+    ValueId holds_[64];
 };
 
 /// The registers that the calling convention returns through (Unprivileged ISA, 2.5.1).

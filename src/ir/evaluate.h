@@ -5,11 +5,11 @@
 
 #include "ir/function.h"
 
-namespace kiln::opt {
+namespace kiln::ir {
 
 /// The value of `inst`, a pure operation whose operands are the constants `a`, `b` (of type `operand`, zero
 /// above its width) as far as its shape takes them. Nothing when the operation is not one on integers up to
 /// 64 bits.
-std::optional<u64> evaluate(const ir::Inst& inst, ir::Type operand, u64 a, u64 b);
+std::optional<u64> evaluate(const Inst& inst, Type operand, u64 a, u64 b);
 
-}  // namespace kiln::opt
+}  // namespace kiln::ir

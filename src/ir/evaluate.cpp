@@ -1,10 +1,8 @@
-#include "opt/evaluate.h"
+#include "ir/evaluate.h"
 
 #include "ir/semantics.h"
 
-namespace kiln::opt {
-
-using namespace ir;
+namespace kiln::ir {
 
 namespace {
 
@@ -67,4 +65,4 @@ std::optional<u64> evaluate(const Inst& inst, Type operand, u64 a, u64 b) {
     return std::nullopt;
 }
 
-}  // namespace kiln::opt
+}  // namespace kiln::ir
