@@ -82,11 +82,6 @@ i64 calls::prlimit64(Thread& thread, const Call& call) {
     return change_limit(thread, call.word(0), call.word(1), call[2], call[3]);
 }
 
-i64 calls::seccomp(Thread&, const Call&) {
-    // A filter would see the host's calls, with other numbers than the guest's.
-    return -EINVAL;
-}
-
 i64 calls::kcmp(Thread& thread, const Call& call) {
     const u64 second =
         call.word(2) == KCMP_EPOLL_TFD ? reinterpret_cast<u64>(host_pointer(thread, call[4])) : call[4];

@@ -39,6 +39,33 @@ static void patched_code(void) {
 }
 #endif
 
+#ifdef __riscv
+/// What there is none of answers as on a kernel without it: programs ask, and go on.
+static void absent(void) {
+    enum { io_uring_setup = 425, io_uring_enter, io_uring_register, get_action_avail = 2, filter_mode = 2 };
+    static char zeros[256];
+    CHECK_FAILS(syscall(io_uring_setup, 8, zeros), ENOSYS);
+    CHECK_FAILS(syscall(io_uring_enter, 0, 0, 0, 0, NULL, 0), ENOSYS);
+    CHECK_FAILS(syscall(io_uring_register, 0, 0, NULL, 0), ENOSYS);
+    CHECK_FAILS(syscall(SYS_io_setup, 8, zeros), ENOSYS);
+    CHECK_FAILS(syscall(SYS_ptrace, 0 /* PTRACE_TRACEME */, 0, 0, 0), ENOSYS);
+    CHECK_FAILS(syscall(SYS_bpf, 0, zeros, sizeof zeros), ENOSYS);
+    CHECK_FAILS(syscall(SYS_userfaultfd, 0), ENOSYS);
+    CHECK_FAILS(syscall(SYS_perf_event_open, zeros, 0, -1, -1, 0), ENOSYS);
+    CHECK_FAILS(syscall(SYS_kexec_load, 0, 0, NULL, 0), ENOSYS);
+    CHECK_FAILS(syscall(SYS_rseq, zeros, 32, 0, 0x53053053), ENOSYS);
+    CHECK_FAILS(syscall(SYS_pkey_alloc, 0, 0), ENOSYS);
+    unsigned action = 0x7fff0000;  // SECCOMP_RET_ALLOW
+    CHECK_FAILS(syscall(SYS_seccomp, 0 /* SECCOMP_SET_MODE_STRICT */, 0, NULL), ENOSYS);
+    CHECK_FAILS(syscall(SYS_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, 0, NULL), ENOSYS);
+    CHECK_FAILS(syscall(SYS_seccomp, get_action_avail, 0, &action), ENOSYS);
+    CHECK_FAILS(prctl(PR_GET_SECCOMP), EINVAL);
+    CHECK_FAILS(prctl(PR_SET_SECCOMP, filter_mode, NULL), EINVAL);
+    CHECK_FAILS(prctl(PR_SET_SECCOMP, filter_mode, zeros), EINVAL);
+    CHECK_FAILS(prctl(PR_SET_MM, PR_SET_MM_BRK, zeros, 0, 0), EINVAL);
+}
+#endif
+
 static char text[1 << 16];
 static long slurp(const char* path) {
     int fd = open(path, O_RDONLY);
@@ -131,6 +158,7 @@ int main(int argc, char** argv) {
     CHECK(getauxval(AT_HWCAP) == 0x112d);
     CHECK(syscall(259, 0, 0, 0) == 0);
     patched_code();
+    absent();
 #endif
     return verdict();
 }

@@ -93,6 +93,9 @@ static void mounts(void) {
         const long fresh = syscall(SYS_fsmount, context, 0, 0);
         CHECK(fresh >= 0 && syscall(SYS_move_mount, fresh, "", AT_FDCWD, "new", 4 /* empty path */) == 0);
         CHECK(statfs("new", &facts) == 0 && facts.f_type == tmpfs_magic && facts.f_blocks == 8);
+        const unsigned long read_only[4] = {1 /* MOUNT_ATTR_RDONLY */};
+        CHECK(syscall(442 /* mount_setattr */, AT_FDCWD, "new", 0, read_only, sizeof read_only) == 0);
+        CHECK_FAILS(mkdir("new/d", 0700), EROFS);
         const long tree = syscall(SYS_open_tree, AT_FDCWD, "new", 1 /* clone */);
         CHECK(tree >= 0 && umount2("new", MNT_DETACH) == 0 && statfs("new", &facts) == 0);
         CHECK(facts.f_blocks == 16);
