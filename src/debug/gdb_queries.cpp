@@ -49,8 +49,6 @@ GdbSession::Answer GdbSession::attached_packet(std::string_view) {
     return "0";
 }
 
-GdbSession::Answer GdbSession::no_symbols_packet(std::string_view) { return "OK"; }
-
 // ---- Objects ----
 
 std::string GdbSession::threads_object() const {

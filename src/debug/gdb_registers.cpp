@@ -41,6 +41,7 @@ GdbRegisters::GdbRegisters(const ir::StateLayout& layout) {
         return layout[*slot].offset;
     };
     pc_offset_ = layout[layout.pc].offset;
+    tp_offset_ = offset_of("x4");
     frm_offset_ = offset_of("frm");
     registers_.push_back({0, Kind::zero, 8, 0, 0});
     std::string cpu = reg("x0", 64, "int", 0), fpu, csr;
@@ -149,6 +150,10 @@ bool GdbRegisters::write_general(abi::Context& context, std::string_view bytes) 
 
 GuestAddr GdbRegisters::pc(const abi::Context& context) const {
     return GuestAddr(word(const_cast<abi::Context&>(context), pc_offset_));
+}
+
+GuestAddr GdbRegisters::thread_pointer(const abi::Context& context) const {
+    return GuestAddr(word(const_cast<abi::Context&>(context), tp_offset_));
 }
 
 void GdbRegisters::set_pc(abi::Context& context, GuestAddr pc) const {

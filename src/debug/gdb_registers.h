@@ -30,6 +30,8 @@ class GdbRegisters {
     bool write(abi::Context& context, u64 number, std::string_view bytes) const;
 
     GuestAddr pc(const abi::Context& context) const;
+    /// What thread-local variables are found by.
+    GuestAddr thread_pointer(const abi::Context& context) const;
     void set_pc(abi::Context& context, GuestAddr pc) const;
     /// Those that tell where a thread is: worth sending with every stop.
     std::vector<u64> expedited() const;
@@ -48,7 +50,7 @@ class GdbRegisters {
     void set_csr(abi::Context& context, u16 csr, u64 value) const;
 
     std::vector<Register> registers_;  // general ones first
-    u32 pc_offset_, frm_offset_;
+    u32 pc_offset_, tp_offset_, frm_offset_;
     std::string description_;
 };
 

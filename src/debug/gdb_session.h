@@ -1,9 +1,10 @@
 // One conversation with GDB: packets in, answers out (GDB manual, appendix "GDB Remote Serial Protocol").
 // Knows nothing of sockets, threads of the host or Linux: the guest is a run::Debuggee. Rows of
 // gdb_packets.def name the functions; those about running are in gdb_run.cpp, about files in gdb_files.cpp,
-// about objects and queries in gdb_queries.cpp.
+// about objects and queries in gdb_queries.cpp, about thread-local variables in gdb_tls.cpp.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -103,6 +104,13 @@ class GdbSession {
     std::optional<std::string> object(std::string_view name, std::string_view annex);
     std::string threads_object() const;
 
+    // Thread-local variables.
+    std::optional<u64> guest_word(GuestAddr address, std::size_t bytes);
+    /// What a link map has where the variable (an index of library_variables_) says.
+    std::optional<u64> link_map_word(GuestAddr link_map, std::size_t variable);
+    /// Where the variables of the module with `link_map` begin for the thread with `tp`; none: nobody knows.
+    std::optional<GuestAddr> thread_block(GuestAddr tp, GuestAddr link_map);
+
     // vFile's operations.
     int take_file(std::string_view& args) const;
     std::string open_file(std::string_view args);
@@ -132,7 +140,8 @@ class GdbSession {
         auto operator<=>(const Point&) const = default;
     };
     std::set<Point> points_;
-    std::set<int> files_;  // open by vFile
+    std::set<int> files_;                           // open by vFile
+    std::array<GuestAddr, 2> library_variables_{};  // of the guest's C library, as GDB has told (gdb_tls.cpp)
 };
 
 }  // namespace kiln::debug

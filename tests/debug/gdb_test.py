@@ -147,6 +147,14 @@ class GdbTest(unittest.TestCase):
                    [r"hit Breakpoint 1, in_worker", r'"debugged_static"', r'"worker-\d"', r'"worker-\d"', r'"worker-\d"',
                     r"hit Breakpoint 1", r"hit Breakpoint 1", r"exited normally"], output="counter 6\n")
 
+    def test_thread_local_variables(self):
+        for link in ("static", "dynamic"):
+            self.debug("threads", ["print own_number", "break in_worker if number == 2", "continue", "print own_number",
+                                   "print own_text", "print (int)errno", "thread 1", "print own_number",
+                                   "set var own_number = 6", "print own_number", "continue"],
+                       [r"^Cannot ", r"hit Breakpoint 1, in_worker", r"= 20$", r'= "own 2\\000', r"= 72$", r"= 5$", r"= 6$",
+                        r"exited normally"], link=link)
+
     def test_the_first_thread_ends_first(self):
         self.debug("first", ["continue"], [r"exited with code 011"], status=9)
 
@@ -156,6 +164,11 @@ class GdbTest(unittest.TestCase):
     def test_fork_and_stay(self):
         self.debug("forks", ["break in_child", "break in_parent", "continue", "print status", "continue"],
                    [r"^Breakpoint 2, in_parent \(status=", r"^\$1 = 11", r"exited normally"], output="child's status 11\n")
+
+    def test_catch_fork(self):
+        self.debug("forks", ["catch fork", "continue", "info breakpoints", "continue"],
+                   [r"^Catchpoint 1 \(forked process \d+\)", r"fork, process \d+", r"exited normally"],
+                   output="child's status 11\n")
 
     def test_fork_and_follow(self):
         self.debug("forks", ["set follow-fork-mode child", "break in_child", "break in_parent", "continue", "backtrace 2",

@@ -69,6 +69,8 @@ static int wait_for_signal(void) {
 // ---- Threads ----
 
 pthread_barrier_t barrier;
+__thread long own_number = 5;
+__thread char own_text[16];
 __attribute__((noinline)) void in_worker(long number) {
     __atomic_fetch_add(&counter, number, __ATOMIC_SEQ_CST);
 }
@@ -78,6 +80,9 @@ static void* worker(void* argument) {
     snprintf(name, sizeof name, "worker-%ld", (long)argument);
     prctl(PR_SET_NAME, name);
     pthread_barrier_wait(&barrier);
+    own_number = 10 * (long)argument;
+    snprintf(own_text, sizeof own_text, "own %ld", (long)argument);
+    errno = 70 + (int)(long)argument;
     in_worker((long)argument);
     pthread_barrier_wait(&barrier);
     return NULL;
