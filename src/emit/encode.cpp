@@ -34,6 +34,8 @@ void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit
         code.setLogger(&logger);
     }
     blocks.assign(function.predecessors.size(), Label());
+    begin = a.newLabel();
+    a.bind(begin);
     colds.clear();
     constants.clear();
 
@@ -191,6 +193,13 @@ void Encoder::State::instruction(const MachineInst& inst) {
             return;
         }
         case MachineOp::exit_if: {
+            if (loops(f->exits[inst.target])) {
+                const Label other = a.newLabel();
+                a.j(code_of(opposite(inst.cond)), other);
+                take_exit(inst.target);
+                a.bind(other);
+                return;
+            }
             const Label cold = a.newLabel();
             a.j(code_of(inst.cond), cold);
             later([this, cold, number = inst.target] {
@@ -278,6 +287,12 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
     if (exit.kind == Exit::Kind::leave) {
         a.mov(x86::rax, exit.pc);
         return leave(exit.reason);
+    }
+    if (loops(exit)) {
+        // By the entry, where who must not run the unit any more is sent elsewhere.
+        a.jns(begin);
+        a.mov(x86::rax, exit.pc);
+        return leave(abi::ExitReason::poll);
     }
     const Label poll = a.newLabel();
     if (exit.retired == 0) a.test(x86::r14, x86::r14);

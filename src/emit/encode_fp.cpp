@@ -108,8 +108,12 @@ void Encoder::State::floating(const MachineInst& inst) {
             const x86::Xmm first = vec(inst.r[1]), scratch = vec(scratch_fp);
             const bool is_single = single(inst);
             const Label cold = a.newLabel(), back = a.newLabel();
-            move_vector(to, first);
-            is_single ? a.vfmadd213ss(to, b, c) : a.vfmadd213sd(to, b, c);
+            if (to == c) {
+                is_single ? a.vfmadd231ss(to, first, b) : a.vfmadd231sd(to, first, b);
+            } else {
+                move_vector(to, first);
+                is_single ? a.vfmadd213ss(to, b, c) : a.vfmadd213sd(to, b, c);
+            }
             is_single ? a.vucomiss(to, to) : a.vucomisd(to, to);
             a.jp(cold);
             a.bind(back);

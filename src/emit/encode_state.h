@@ -45,6 +45,11 @@ struct Encoder::State {
     void compare_floats(const MachineInst& inst);
     void to_integer(const MachineInst& inst);
     void canonical_nan(const x86::Xmm& reg, u8 width);
+    /// Whether an exit goes on at the unit's own start, without a link. What looks at every jump wants links.
+    bool loops(const Exit& exit) const {
+        return exit.kind == Exit::Kind::direct && exit.pc == f->entry.raw && exit.retired != 0 &&
+               !options.count_jumps && !options.log_accesses;
+    }
     void take_exit(u32 number, Reg target = Reg::none, Reg scratch = Reg::none);
     void go_to_stub(abi::Stub stub);
     void leave(abi::ExitReason reason);
@@ -78,6 +83,7 @@ struct Encoder::State {
     x86::Assembler a;
     const MachineFunction* f = nullptr;
     abi::UnitCode* out = nullptr;
+    Label begin;
     std::vector<Label> blocks;
     std::vector<std::function<void()>> colds;
     struct Constant {

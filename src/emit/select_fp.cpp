@@ -98,7 +98,7 @@ void Selector::floating(ValueId id, const Inst& inst) {
             if (!features_.fma) return unsupported("a fused multiplication and addition");
             const Reg a = fp(inst.args[0]), b = fp(inst.args[1]), c = fp(inst.args[2]);
             Reg to = result(id, true);
-            if (to == a || to == b || to == c) to = out_->new_value(true);
+            if (to == a || to == b) to = out_->new_value(true);
             emit(MachineOp::fma, width, to, a, b).r[3] = c;
             return settle_vector(to);
         }
