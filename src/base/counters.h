@@ -28,6 +28,7 @@ enum class CounterUnit : u8 {
     units,
     templates,
     lookups,
+    evictions,
     bytes,
     operations,
     links,

@@ -46,8 +46,34 @@ u16 entries_left(Unit& unit) { return __atomic_load_n(&unit.cells()[0].c, __ATOM
 
 void forward(Unit& unit, const Code* target) {
     const std::span<Code> cells = unit.cells();
+    if (cells[1].run != forwarding_entry_handler()) suspend(unit);
     __atomic_store_n(&cells[0].imm2, reinterpret_cast<u64>(target), __ATOMIC_RELEASE);
+}
+
+void suspend(Unit& unit) {
+    const std::span<Code> cells = unit.cells();
+    const Handler counting = counting_entry_handler();
+    cells[0].a = cells[1].run == counting;
+    if (cells[0].a == 0) cells[0].run = cells[1].run;
     __atomic_store_n(&cells[1].run, forwarding_entry_handler(), __ATOMIC_RELEASE);
+}
+
+void resume(Unit& unit) {
+    const std::span<Code> cells = unit.cells();
+    const Handler run = cells[0].a != 0 ? counting_entry_handler() : cells[0].run;
+    __atomic_store_n(&cells[1].run, run, __ATOMIC_RELEASE);
+}
+
+void unlink_stale(Unit& unit) {
+    const std::span<Code> cells = unit.cells();
+    const Handler exit = exit_direct_handler(), forwarding = forwarding_entry_handler();
+    for (Code& cell : cells.subspan(1)) {
+        // The entry's own handler may have made room for another.
+        const bool replaced = cell.run == counting_entry_handler() || cell.run == forwarding;
+        if ((replaced ? cells[0].run : cell.run) != exit || cell.imm2 == 0) continue;
+        const Code* const target = reinterpret_cast<const Code*>(cell.imm2);
+        if (target->run == forwarding) link(&cell, nullptr);
+    }
 }
 
 }  // namespace kiln::interp

@@ -26,4 +26,11 @@ u16 entries_left(Unit& unit);
 /// is null. Any thread may be executing the unit.
 void forward(Unit& unit, const Code* target);
 
+/// From now on, whoever enters `unit`, which is not suspended, leaves for a lookup of its pc, until resume(). Any thread
+/// may be executing it.
+void suspend(Unit& unit);
+void resume(Unit& unit);
+/// Unlinks the unit's direct exits to units that forward or are suspended. No other thread links meanwhile.
+void unlink_stale(Unit& unit);
+
 }  // namespace kiln::interp

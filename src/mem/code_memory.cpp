@@ -64,45 +64,55 @@ std::optional<u32> CodeMemory::allocate(u32 bytes, void* owner) {
     bytes = round_up(bytes);
     const std::lock_guard lock(mutex_);
     u32 offset = end_;
-    auto gap = free_.begin();
-    while (gap != free_.end() && gap->second < bytes) ++gap;
-    if (gap != free_.end()) {
-        offset = gap->first;
-        const u32 rest = gap->second - bytes;
-        free_.erase(gap);
-        if (rest != 0) free_[offset + bytes] = rest;
+    // The smallest gap that is large enough: units come and go in sizes that repeat.
+    if (const auto fit = gaps_by_bytes_.lower_bound({bytes, 0}); fit != gaps_by_bytes_.end()) {
+        const u32 rest = fit->first - bytes;
+        offset = fit->second;
+        remove_gap(gaps_.find(offset));
+        if (rest != 0) add_gap(offset + bytes, rest);
     } else {
         if (bytes > bytes_ - end_) return std::nullopt;
         end_ += bytes;
     }
-    used_[offset] = bytes;
-    for (u32 g = offset / granule_bytes; g < (offset + bytes) / granule_bytes; ++g)
-        owners_[g].store(owner, std::memory_order_release);
+    set_owner(offset, bytes, owner);
     return offset;
 }
 
-void CodeMemory::free(u32 offset) {
+void CodeMemory::free(u32 offset, u32 bytes) {
+    bytes = round_up(bytes);
     const std::lock_guard lock(mutex_);
-    const auto block = used_.find(offset);
-    KILN_CHECK(block != used_.end());
-    u32 begin = offset, bytes = block->second;
-    used_.erase(block);
-    for (u32 g = begin / granule_bytes; g < (begin + bytes) / granule_bytes; ++g)
-        owners_[g].store(nullptr, std::memory_order_release);
+    set_owner(offset, bytes, nullptr);
     // Neighbouring gaps become one.
-    auto next = free_.lower_bound(begin);
-    if (next != free_.end() && next->first == begin + bytes) {
-        bytes += next->second;
-        next = free_.erase(next);
-    }
-    if (next != free_.begin()) {
+    auto next = gaps_.lower_bound(offset);
+    if (next != gaps_.begin()) {
         const auto before = std::prev(next);
-        if (before->first + before->second == begin) {
-            before->second += bytes;
-            return;
+        KILN_CHECK(before->first + before->second <= offset);
+        if (before->first + before->second == offset) {
+            offset = before->first;
+            bytes += before->second;
+            remove_gap(before);
         }
     }
-    free_[begin] = bytes;
+    if (next != gaps_.end() && next->first == offset + bytes) {
+        bytes += next->second;
+        remove_gap(next);
+    }
+    add_gap(offset, bytes);
+}
+
+void CodeMemory::add_gap(u32 offset, u32 bytes) {
+    gaps_.emplace(offset, bytes);
+    gaps_by_bytes_.emplace(bytes, offset);
+}
+
+void CodeMemory::remove_gap(std::map<u32, u32>::iterator gap) {
+    gaps_by_bytes_.erase({gap->second, gap->first});
+    gaps_.erase(gap);
+}
+
+void CodeMemory::set_owner(u32 offset, u32 bytes, void* owner) {
+    for (u32 granule = offset / granule_bytes; granule < (offset + bytes) / granule_bytes; ++granule)
+        owners_[granule].store(owner, std::memory_order_release);
 }
 
 void* CodeMemory::find(const void* place) const {

@@ -10,7 +10,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
+#include <utility>
 
 #include "base/types.h"
 
@@ -30,7 +32,8 @@ class CodeMemory {
 
     /// The offset of a block of at least `bytes`; none when there is no room. `owner` is what find() gives for it.
     std::optional<u32> allocate(u32 bytes, void* owner);
-    void free(u32 offset);
+    /// Takes the block of `bytes` that allocate() gave back.
+    void free(u32 offset, u32 bytes);
 
     const u8* at(u32 offset) const { return run_ + offset; }
     u32 offset_of(const void* place) const { return static_cast<u32>(static_cast<const u8*>(place) - run_); }
@@ -54,15 +57,18 @@ class CodeMemory {
 
   private:
     CodeMemory(u8* run, u8* write, u64 bytes);
+    void add_gap(u32 offset, u32 bytes);
+    void remove_gap(std::map<u32, u32>::iterator gap);
+    void set_owner(u32 offset, u32 bytes, void* owner);
 
     const u64 bytes_;
     u8* const run_;
     u8* const write_;
     std::mutex mutex_;  // guards what follows
     u8* copy_ = nullptr;
-    u32 end_ = 0;              // nothing was ever allocated from here on
-    std::map<u32, u32> free_;  // offset and bytes of the gaps below
-    std::map<u32, u32> used_;
+    u32 end_ = 0;                                  // nothing was ever allocated from here on
+    std::map<u32, u32> gaps_;                      // below that: bytes by offset
+    std::set<std::pair<u32, u32>> gaps_by_bytes_;  // the same: bytes, offset
     std::unique_ptr<std::atomic<void*>[], void (*)(std::atomic<void*>*)> owners_;  // by granule
 };
 

@@ -15,11 +15,14 @@ struct CachedUnit {
     const void* entry = nullptr;  ///< code->entry()
     const Tier* tier = nullptr;
     bool warm = false;  ///< lifted as LiftOptions say; else a basic block that counts how often it is entered
-    u16 counting = 0;   ///< while cold: it asks again after so many
+    bool suspended = false;  ///< its code is: nobody has come by since
+    u8 age = 0;              ///< evictions since somebody came by
+    u16 counting = 0;        ///< while cold: it asks again after so many
     u32 counted =
         0;          ///< entries of the guest code while it was cold, as of when it last asked (run/policy.h)
     u32 epoch = 0;  ///< as of when `counted` is
     u32 instructions = 0;
+    u32 bytes = 0;  ///< that it takes in all
     std::unique_ptr<TierCode> code;
     std::vector<abi::CodeRange> ranges;
     u64 hash = 0;  ///< of the guest bytes it was made from, if they can be written without a system call
@@ -27,7 +30,7 @@ struct CachedUnit {
     /// How often the guest code was entered while it was cold.
     u32 entries() const { return warm ? counted : counted + counting - code->entries_left(); }
 
-    std::size_t bytes() const {
+    std::size_t bytes_taken() const {
         return sizeof(CachedUnit) + code->bytes() + ranges.capacity() * sizeof(abi::CodeRange);
     }
 };

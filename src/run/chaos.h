@@ -18,8 +18,9 @@ class Chaos {
     u32 unit_limit(u32 most) { return on_ ? 1 + static_cast<u32>(random() % most) : most; }
     /// Whether a link is not made this time, and a jump not remembered.
     bool delays_link() { return on_ && random() % 4 != 0; }
-    /// Whether all units are dropped before the next one comes.
-    bool drops_units() { return on_ && random() % 256 == 0; }
+    /// Whether all units are dropped before the next one comes; else whether half of them are evicted.
+    bool drops_units() { return on_ && random() % 512 == 0; }
+    bool evicts_units() { return on_ && random() % 128 == 0; }
 
   private:
     u64 random() {  // Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014

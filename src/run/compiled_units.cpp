@@ -27,21 +27,45 @@ constexpr int greg_of[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
 
 // ---- Units ----
 
+namespace {
+
+// What a unit begins with: an instruction of 5 bytes (abi/unit_code.h), or a jump in its place.
+constexpr u32 entry_bytes = 5;
+constexpr u64 entry_mask = (u64{1} << 8 * entry_bytes) - 1;
+constexpr u8 jump_opcode = 0xe9;
+
+}  // namespace
+
 CompiledUnit::~CompiledUnit() {
-    if (code_bytes_ != 0) units_.memory_->free(offset_);
+    if (code_bytes_ != 0) units_.memory_->free(offset_, code_bytes_);
 }
 
 const void* CompiledUnit::entry() const { return units_.memory_->at(offset_); }
 
-void CompiledUnit::forward(const void* target) {
+void CompiledUnit::set_entry(u64 instruction) {
     mem::CodeMemory& memory = *units_.memory_;
-    const u32 to = target != nullptr ? memory.offset_of(target) : offset_ + forward_;
-    constexpr u32 jump_bytes = 5;
     u64 first;
     std::memcpy(&first, memory.at(offset_), sizeof first);
-    const u32 distance = to - (offset_ + jump_bytes);
-    first = (first & ~((u64{1} << 8 * jump_bytes) - 1)) | u64{distance} << 8 | 0xe9;
-    memory.patch(offset_, first);
+    memory.patch(offset_, (first & ~entry_mask) | instruction);
+}
+
+void CompiledUnit::forward(const void* target) {
+    const u32 to = target != nullptr ? units_.memory_->offset_of(target) : offset_ + forward_;
+    const u32 distance = to - (offset_ + entry_bytes);
+    set_entry(u64{distance} << 8 | jump_opcode);
+}
+
+void CompiledUnit::resume() { set_entry(entry_ & entry_mask); }
+
+void CompiledUnit::unlink_stale() {
+    mem::CodeMemory& memory = *units_.memory_;
+    std::erase_if(links_, [&](const Link& link) {
+        u32 distance;
+        std::memcpy(&distance, memory.at(link.offset), sizeof distance);
+        if (*memory.at(link.offset + 4 + distance) != jump_opcode) return false;
+        memory.patch(link.offset, link.unlinked);
+        return true;
+    });
 }
 
 Result<std::unique_ptr<CompiledUnits>> CompiledUnits::create(const abi::StubCode& stubs,
@@ -77,6 +101,7 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode
     unit->offset_ = *offset;
     unit->code_bytes_ = static_cast<u32>(code.bytes.size());
     unit->forward_ = code.forward;
+    std::memcpy(&unit->entry_, code.bytes.data(), sizeof unit->entry_);
     unit->fault_points_ = code.fault_points;
     std::vector<u8> bytes = code.bytes;
     for (const abi::UnitRelocation& relocation : code.relocations) {
@@ -110,7 +135,14 @@ void CompiledUnits::prepare_thread(const abi::Context& context) {
 }
 
 void CompiledUnits::link(const void* site, const void* entry) {
+    auto& unit = *static_cast<CompiledUnit*>(memory_->find(site));
     const u32 offset = memory_->offset_of(site);
+    // Two threads may have left by the same exit.
+    if (std::ranges::find(unit.links_, offset, &CompiledUnit::Link::offset) == unit.links_.end()) {
+        u32 unlinked;
+        std::memcpy(&unlinked, site, sizeof unlinked);
+        unit.links_.push_back({offset, unlinked});
+    }
     memory_->patch(offset, memory_->offset_of(entry) - (offset + 4));
 }
 

@@ -33,14 +33,26 @@ class CompiledUnit {
     /// From now on whoever enters goes to `target`, or leaves with ExitReason::lookup while that is null. Any thread
     /// may be in the unit.
     void forward(const void* target);
+    /// Takes a forward(nullptr) back. Any thread may be in the unit.
+    void resume();
+    /// Unlinks the exits that lead to units whose entry forwards. Under the caller's lock, as is linking.
+    void unlink_stale();
 
   private:
     friend class CompiledUnits;
     explicit CompiledUnit(CompiledUnits& units) : units_(units) {}
+    void set_entry(u64 instruction);
+
+    /// An exit that was linked; unlinked, it has its first distance.
+    struct Link {
+        u32 offset, unlinked;
+    };
 
     CompiledUnits& units_;
     u32 offset_ = 0, code_bytes_ = 0, forward_ = 0;  // no code: there was no room for it
+    u64 entry_ = 0;                                  // its first bytes, while it does not forward
     std::vector<abi::FaultPoint> fault_points_;
+    std::vector<Link> links_;
 };
 
 class CompiledUnits {
@@ -59,7 +71,7 @@ class CompiledUnits {
     abi::ExitReason run(const void* entry, abi::Context& context) const;
     /// Before a thread first runs units on `context`.
     static void prepare_thread(const abi::Context& context);
-    /// Makes a link (Context::link_site) go to a unit's entry.
+    /// Makes a link (Context::link_site) go to a unit's entry. Under the caller's lock.
     void link(const void* site, const void* entry);
 
     mem::CodeMemory& memory() { return *memory_; }

@@ -100,6 +100,18 @@ std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
     return thread;
 }
 
+bool Engine::before_fork() {
+    if (tiers_.hot != tiers_.base && !tiers_.hot->before_fork()) return false;
+    if (tiers_.base->before_fork()) return true;
+    if (tiers_.hot != tiers_.base) tiers_.hot->after_fork(false);
+    return false;
+}
+
+void Engine::after_fork(bool in_child) {
+    tiers_.base->after_fork(in_child);
+    if (tiers_.hot != tiers_.base) tiers_.hot->after_fork(in_child);
+}
+
 void Engine::after_fork_in_child(Thread& survivor) {
     const std::lock_guard lock(mutex_);
     threads_.assign(1, &survivor);
@@ -222,6 +234,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
     ++thread.lookups_;
     thread.hits_ += unit != nullptr;
     policy_.count_search();
+    if (unit != nullptr && unit->suspended) resume(*unit);
     if (unit != nullptr && !unit->warm && unit->code->entries_left() == 0) {
         policy_.count_entries(*unit, unit->counting);
         if (!policy_.is_hot(*unit)) count_entries(*unit);

@@ -3,9 +3,9 @@
 //
 // Units that must not run any more (their guest code went away or changed) are retired: they forward to the
 // unit that replaces them and stay allocated, because links, jump caches and threads may still be there. When
-// retired and live units together exceed the limit, all are flushed: a generation ends. Each thread drops
-// what it knows of older generations when it next comes by, or before it next runs if it is parked outside;
-// when all have, the memory of the old generation is freed.
+// retired and live units together exceed the limit, those entered longest ago are evicted: a generation ends
+// (engine_eviction.cpp). Each thread drops what it knows of older generations when it next comes by, or before it
+// next runs if it is parked outside; when all have, what was retired and evicted in the old generation is freed.
 #pragma once
 
 #include <algorithm>
@@ -60,7 +60,7 @@ struct EngineOptions {
     /// on average, which also takes the time of tiers (0: none).
     bool observe_ir = false, listings = false;
     u64 sample_every = 0;
-    /// Units are flushed when they take more than this, in bytes.
+    /// Units are evicted when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
     /// And when there are more of them than this.
     std::size_t cache_units = std::size_t{1} << 22;
@@ -126,8 +126,8 @@ class Engine {
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
     /// With that lock held, right before fork(): false if the child could not have the translated code. Right after it,
     /// in parent and child: after_fork().
-    bool before_fork() { return tiers_.hot->before_fork(); }
-    void after_fork(bool in_child) { tiers_.hot->after_fork(in_child); }
+    bool before_fork();
+    void after_fork(bool in_child);
     /// In the child of a fork, after the lock of freeze() was let go: of all threads only `survivor` is left.
     void after_fork_in_child(Thread& survivor);
 
@@ -200,7 +200,20 @@ class Engine {
     void note_drop(const CachedUnit& unit, TierReason reason);
     void show(Thread& thread, const CachedUnit& unit, const Making& how);
     void show_ir(u64 pc, const ir::Function& f, std::string_view after);
+    /// Evicts units if they take too much room.
+    void make_room();
+    /// Evicts those that were entered longest ago, until this much is left, and frees what was retired.
+    void evict(std::size_t most_bytes, std::size_t most_units);
+    /// Suspends all units, to see later which have been entered.
+    void suspend_all();
+    /// Ends a suspension: somebody came by.
+    void resume(CachedUnit& unit);
+    /// Retires all units.
     void flush();
+    /// Makes them units of the generation that ends, to be freed when no thread knows of them.
+    void bury(std::unique_ptr<CachedUnit> unit);
+    void bury_retired();
+    void end_generation();
     void free_old_generations();
     /// Makes the thread forget what it knows of older generations.
     void catch_up(Thread& thread);
@@ -225,6 +238,7 @@ class Engine {
     std::vector<Thread*> threads_;
     std::size_t bytes_ = 0;  // of live and retired units
     u64 generation_ = 0;
+    bool ages_known_ = false;                              // units have been suspended before
     std::shared_ptr<const std::vector<GuestAddr>> stops_;  // ascending; null: none
     bool watching_ = false;
     u64 invalidation_ = 0;  // how many there were: what was lifted meanwhile may be old code

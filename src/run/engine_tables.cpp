@@ -1,5 +1,4 @@
-// The engine's tables: units come and go as the guest's code changes, and all of them when they take too much room. With
-// the lock held, but for what is public.
+// The engine's tables: units come and go as the guest's code changes. With the lock held, but for what is public.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -25,10 +24,10 @@ std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::uniqu
 // ---- The tables; all with the lock held ----
 
 CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
-    if (bytes_ > options_.cache_bytes || units_.size() > options_.cache_units || chaos_.drops_units())
-        flush();
+    make_room();
     CachedUnit& unit = *made;
-    bytes_ += unit.bytes();
+    unit.bytes = static_cast<u32>(unit.bytes_taken());
+    bytes_ += unit.bytes;
     if (!unit.warm) count_entries(unit);
     units_.insert(std::move(made));
     if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
@@ -78,41 +77,6 @@ void Engine::sync_code(GuestAddr begin, u64 bytes) {
     const std::lock_guard lock(mutex_);
     ++invalidation_;
     retire(code_pages_.changed(begin, bytes));
-}
-
-void Engine::flush() {
-    const u64 ended = generation_++;
-    const auto bury = [&](std::unique_ptr<CachedUnit> unit) {
-        unit->code->forward(nullptr);
-        old_.emplace_back(ended, std::move(unit));
-    };
-    units_.take_all([&](std::unique_ptr<CachedUnit> unit) {
-        note_drop(*unit, TierReason::flushed);
-        bury(std::move(unit));
-    });
-    for (auto& [pc, list] : retired_)
-        for (auto& unit : list) bury(std::move(unit));
-    retired_.clear();
-    never_compiled_.clear();
-    code_pages_.clear();
-    bytes_ = 0;
-    free_old_generations();
-}
-
-void Engine::free_old_generations() {
-    u64 oldest = generation_;
-    for (const Thread* thread : threads_)
-        if (!thread->parked_) oldest = std::min(oldest, thread->generation_);
-    std::erase_if(old_, [&](const auto& entry) { return entry.first < oldest; });
-}
-
-void Engine::catch_up(Thread& thread) {
-    thread.parked_ = false;
-    if (thread.generation_ == generation_) return;
-    thread.generation_ = generation_;
-    thread.context_.link_site = nullptr;
-    for (JumpCache& cache : thread.jump_caches_) cache.clear();
-    free_old_generations();
 }
 
 bool Engine::written(Thread& thread, GuestAddr address) {

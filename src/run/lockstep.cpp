@@ -28,12 +28,15 @@ class LockstepCode final : public TierCode {
         return compiled->bytes() + reference->bytes() + lifted.value_count() * sizeof(ir::Inst);
     }
     /// Nothing leads here but the run loop, which looks again.
-    void forward(const void*) override { retired.store(true, std::memory_order_relaxed); }
+    void forward(const void*) override { suspend(); }
+    void suspend() override { looks_again.store(true, std::memory_order_relaxed); }
+    void resume() override { looks_again.store(false, std::memory_order_relaxed); }
+    void unlink_stale() override {}  // nothing is linked
     std::span<const u8> host_code() const override { return compiled->host_code(); }
 
     const std::unique_ptr<TierCode> compiled, reference;
     const ir::Function lifted;
-    std::atomic<bool> retired = false;
+    std::atomic<bool> looks_again = false;
 };
 
 class LockstepTranslator final : public Translator {
@@ -139,7 +142,7 @@ class Lockstep final : public Tier {
 
 abi::ExitReason Lockstep::run(const void* entry, abi::Context& context) const {
     const auto& code = *static_cast<const LockstepCode*>(entry);
-    if (code.retired.load(std::memory_order_relaxed)) {
+    if (code.looks_again.load(std::memory_order_relaxed)) {
         context.link_site = nullptr;
         return abi::ExitReason::lookup;
     }

@@ -24,6 +24,12 @@ class TierCode {
     /// From now on whoever enters goes to `target`, or leaves with ExitReason::lookup while that is null. Any
     /// thread may be in the code.
     virtual void forward(const void* target) = 0;
+    /// From now on whoever enters leaves with ExitReason::lookup, until resume(): to see whether anybody does. Of code
+    /// that is not suspended and does not forward. Any thread may be in it.
+    virtual void suspend() = 0;
+    virtual void resume() = 0;
+    /// Unlinks its direct exits to code that is suspended or forwards, so that this can be freed.
+    virtual void unlink_stale() = 0;
     /// Where it runs; empty if it is not the host's.
     virtual std::span<const u8> host_code() const { return {}; }
     /// Makes it leave with ExitReason::lookup instead of running when it has been entered `entries` times from now on.

@@ -35,6 +35,12 @@ class UnitMap {
         --used_;
         return unit;
     }
+    /// visit(CachedUnit&) for each.
+    template <class Visit>
+    void for_each(Visit&& visit) const {
+        for (const Slot& slot : slots_)
+            if (slot.unit != nullptr) visit(*slot.unit);
+    }
     /// Takes all units out: visit(std::unique_ptr<CachedUnit>).
     template <class Visit>
     void take_all(Visit&& visit) {

@@ -11,6 +11,7 @@
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
 #include "interp/templates.h"
+#include "interp/unit_memory.h"
 #include "lift/riscv64/frontend.h"
 #include "opt/pipeline.h"
 #include "run/compiled_units.h"
@@ -28,6 +29,9 @@ class InterpreterCode final : public TierCode {
     void forward(const void* target) override {
         interp::forward(*unit_, static_cast<const interp::Code*>(target));
     }
+    void suspend() override { interp::suspend(*unit_); }
+    void resume() override { interp::resume(*unit_); }
+    void unlink_stale() override { interp::unlink_stale(*unit_); }
     void count_entries(u16 entries) override { interp::count_entries(*unit_, entries); }
     u16 entries_left() const override { return interp::entries_left(*unit_); }
 
@@ -83,6 +87,11 @@ class Interpreter final : public Tier {
     void link(const void* site, const void* entry) const override {
         interp::link(site, static_cast<const interp::Code*>(entry));
     }
+    bool before_fork() const override {
+        interp::lock_unit_memory();
+        return true;
+    }
+    void after_fork(bool) const override { interp::unlock_unit_memory(); }
 };
 
 class Tier1Code final : public TierCode {
@@ -91,6 +100,9 @@ class Tier1Code final : public TierCode {
     const void* entry() const override { return unit_->entry(); }
     std::size_t bytes() const override { return unit_->bytes(); }
     void forward(const void* target) override { unit_->forward(target); }
+    void suspend() override { unit_->forward(nullptr); }
+    void resume() override { unit_->resume(); }
+    void unlink_stale() override { unit_->unlink_stale(); }
     std::span<const u8> host_code() const override { return unit_->code(); }
 
   private:
@@ -104,6 +116,13 @@ Result<void> make_code(emit::Translator& emitter, const ir::Function& f, abi::Un
     ir::Function changed = f;
     tamper(changed, TamperPoint::compiling, 0);
     return emitter.translate(changed, code);
+}
+
+/// Makes a unit of bytes that a translator of the tier has made.
+Result<std::unique_ptr<TierCode>> install(CompiledUnits& units, const abi::UnitCode& code) {
+    auto unit = units.install(code);
+    if (!unit) return tl::unexpected(unit.error());
+    return std::make_unique<Tier1Code>(std::move(*unit));
 }
 
 class Tier1 final : public Tier {
@@ -141,10 +160,9 @@ class Tier1::Making final : public Translator {
             return fail("it is outside of --compile-from and --compile-to");
         if (tier_.units_left_ == 0) return fail("--fuel-units has been used up");
         if (auto made = make_code(emitter_, f, code_); !made) return tl::unexpected(made.error());
-        auto unit = tier_.units_->install(code_);
-        if (!unit) return tl::unexpected(unit.error());
-        burn(tier_.units_left_);
-        return std::make_unique<Tier1Code>(std::move(*unit));
+        auto unit = install(*tier_.units_, code_);
+        if (unit) burn(tier_.units_left_);
+        return unit;
     }
     std::unique_ptr<TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
                                        abi::Lifted&) override {

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <random>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -52,6 +53,26 @@ TEST(UnitMemory, OutlivesItsThread) {
         });
     for (std::thread& thread : threads) thread.join();
     for (const Piece& piece : pieces) check_and_give(piece);
+}
+
+TEST(UnitMemory, IsUsedAgain) {
+    std::vector<void*> kept;
+    std::set<void*> given;
+    for (int i = 0; i < 2000; ++i) {
+        kept.push_back(take_unit_memory(200));  // keeps the chunk
+        void* const gone = take_unit_memory(400);
+        given.insert(gone);
+    }
+    for (void* memory : given) give_unit_memory(memory);
+    std::size_t again = 0;
+    std::vector<void*> taken;
+    for (int i = 0; i < 2000; ++i) {
+        taken.push_back(take_unit_memory(400));
+        again += given.contains(taken.back());
+    }
+    EXPECT_GT(again, 1800u);  // not where the thread had memory left of its own
+    for (void* memory : taken) give_unit_memory(memory);
+    for (void* memory : kept) give_unit_memory(memory);
 }
 
 }  // namespace

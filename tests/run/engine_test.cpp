@@ -372,7 +372,7 @@ TEST(CodeChanges, LookingAgainIsBounded) {
     run_all();
 }
 
-/// Thousands of units in a cache that holds a few: they are flushed again and again, and freed.
+/// Thousands of units in a cache that holds a few: they are evicted again and again, and freed.
 TEST(Cache, TinyCache) {
     EngineOptions options;
     options.cache_bytes = 2048;
@@ -395,6 +395,45 @@ TEST(Cache, TinyCache) {
     EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
     EXPECT_EQ(hart.state.x[a0], 10'000u);
     EXPECT_EQ(hart.state.context.instructions(), 50u * 402 + 1);
+}
+
+/// What is entered all the time is not made again because other code comes and goes.
+TEST(Cache, KeepsWhatIsUsed) {
+    EngineOptions options = units_of(64);
+    options.cache_units = 100;
+    Guest guest(options);
+    constexpr i32 functions = 600;
+    Assembler code(code_at);
+    code.label("loop");
+    for (int i = 0; i < 20; ++i) {
+        code.imm(InstId::jalr, ra, a5, 0);
+        code.imm(InstId::addi, a2, a2, 1);
+    }
+    code.imm(InstId::jalr, ra, a3, 0);  // a function that is called just once
+    code.imm(InstId::addi, a3, a3, 8);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    code.label("always");
+    code.imm(InstId::addi, a0, a0, 1);
+    code.imm(InstId::jalr, zero, ra, 0);
+    code.label("once");
+    for (i32 i = 0; i < functions; ++i) {
+        code.imm(InstId::addi, a0, a0, 1);
+        code.imm(InstId::jalr, zero, ra, 0);
+    }
+    guest.put(code);
+    Hart hart(guest);
+    hart.state.x[a1] = functions;
+    hart.state.x[a3] = code.at("once").raw;
+    hart.state.x[a5] = code.at("always").raw;
+    const u64 units = value(Counter::units_made), evictions = value(Counter::evictions);
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(hart.state.x[a0], 21u * functions);
+    EXPECT_EQ(hart.state.x[a2], 20u * functions);
+    EXPECT_GT(value(Counter::evictions) - evictions, 10u);
+    // Cold and then warm, the loop is some 50 units; were all made again at each eviction, it would be 600 more.
+    EXPECT_LE(value(Counter::units_made) - units, u64{functions} + 150);
 }
 
 }  // namespace

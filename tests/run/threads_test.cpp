@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "abi/guest_access.h"
+#include "base/counters.h"
 #include "guest.h"
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
@@ -268,6 +269,9 @@ class CountingTier final : public run::Tier {
         void forward(const void* target) override {
             interp::forward(*unit, static_cast<const interp::Code*>(target));
         }
+        void suspend() override { interp::suspend(*unit); }
+        void resume() override { interp::resume(*unit); }
+        void unlink_stale() override { interp::unlink_stale(*unit); }
         void count_entries(u16 entries) override { interp::count_entries(*unit, entries); }
         u16 entries_left() const override { return interp::entries_left(*unit); }
     };
@@ -296,9 +300,9 @@ class CountingTier final : public run::Tier {
     }
 };
 
-/// A cache that holds a few units only, flushed all the time by the threads that run in it. A thread that is
+/// A cache that holds a few units only, which the threads that run in it evict all the time. A thread that is
 /// outside keeps nothing alive.
-TEST_F(Threads, FlushedUnitsAreFreed) {
+TEST_F(Threads, EvictedUnitsAreFreed) {
     EngineOptions options;
     options.cache_bytes = 4096;
     options.warm_after = 2;
@@ -337,6 +341,52 @@ TEST_F(Threads, FlushedUnitsAreFreed) {
     outside.thread = nullptr;
     guest.engine = nullptr;
     EXPECT_EQ(units_alive, 0);
+}
+
+/// Units are linked to units that are evicted, come back and are evicted again, by direct and by indirect jumps, while
+/// others are in them.
+TEST_F(Threads, EvictionWhileOthersRun) {
+    EngineOptions options;
+    options.cache_units = 40;
+    options.warm_after = options.policy.hot_after = 3;
+    options.lift.max_instructions = 4;
+    Guest guest(options);
+    constexpr u64 rounds = 300, blocks = 100;
+    Assembler code(code_at);
+    code.label("loop");
+    for (u64 i = 0; i < blocks; ++i) {
+        const std::string next = "to" + std::to_string(i);
+        code.imm(InstId::jalr, ra, a2, 0);
+        code.imm(InstId::addi, a0, a0, 1);
+        // Half of the threads take a shorter way now and then, so that not all do the same.
+        code.imm(InstId::andi, a4, a1, 3);
+        code.branch(InstId::beq, a4, a3, next);
+        code.imm(InstId::addi, a0, a0, 1);
+        code.imm(InstId::addi, a5, a5, 1);
+        code.jal(zero, next);
+        code.label(next);
+    }
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::beq, a1, zero, "done");
+    code.jal(zero, "loop");
+    code.label("done");
+    code.plain(InstId::ecall);
+    code.label("function");
+    code.imm(InstId::addi, a0, a0, 1);
+    code.imm(InstId::jalr, zero, ra, 0);
+    guest.put(code);
+    const u64 before = value(Counter::evictions);
+    on_threads(thread_count, [&](unsigned number) {
+        Hart hart(guest);
+        hart.state.x[a1] = rounds;
+        hart.state.x[a2] = code.at("function").raw;
+        hart.state.x[a3] = number % 2 != 0 ? 1 : 7;
+        EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+        const u64 short_ways = number % 2 != 0 ? rounds / 4 : 0;
+        EXPECT_EQ(hart.state.x[a0], blocks * (3 * rounds - short_ways));
+        EXPECT_EQ(hart.state.x[a5], blocks * (rounds - short_ways));
+    });
+    EXPECT_GT(value(Counter::evictions) - before, 100u);
 }
 
 // ---- fork ----
