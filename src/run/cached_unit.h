@@ -1,6 +1,7 @@
 // A unit with what the engine knows of it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -15,9 +16,9 @@ struct CachedUnit {
     const void* entry = nullptr;  ///< code->entry()
     const Tier* tier = nullptr;
     bool warm = false;  ///< lifted as LiftOptions say; else a basic block that counts how often it is entered
-    bool suspended = false;  ///< its code is: nobody has come by since
-    u8 age = 0;              ///< evictions since somebody came by
-    u16 counting = 0;        ///< while cold: it asks again after so many
+    std::atomic<bool> suspended{false};  ///< its code is: nobody has come by since
+    u8 age = 0;                          ///< evictions since somebody came by
+    u16 counting = 0;                    ///< while cold: it asks again after so many
     u32 counted =
         0;          ///< entries of the guest code while it was cold, as of when it last asked (run/policy.h)
     u32 epoch = 0;  ///< as of when `counted` is

@@ -14,6 +14,7 @@ class Chaos {
     /// Without a seed nothing happens by chance.
     explicit Chaos(std::optional<u64> seed) : on_(seed.has_value()), state_(seed.value_or(0)) {}
 
+    bool on() const { return on_; }
     /// The most instructions of the next unit, instead of `most`.
     u32 unit_limit(u32 most) { return on_ ? 1 + static_cast<u32>(random() % most) : most; }
     /// Whether a link is not made this time, and a jump not remembered.

@@ -217,21 +217,53 @@ void Engine::take_sample(Thread& thread) {
 }
 
 abi::ExitReason Engine::park(Thread& thread, abi::ExitReason reason) {
-    const std::lock_guard lock(mutex_);
-    thread.parked_ = true;
+    thread.in_generation_.store(Thread::outside, std::memory_order_release);
     return reason;
+}
+
+void Engine::come_in(Thread& thread) {
+    u64 now = generation_.load(std::memory_order_acquire);
+    if (thread.in_generation_.load(std::memory_order_relaxed) == now) return;
+    // Either who ends a generation sees this thread in it, or this thread sees that it has ended (and no unit of it any more):
+    // partner of end_generation().
+    do {
+        now = generation_.load(std::memory_order_seq_cst);
+        thread.in_generation_.store(now, std::memory_order_seq_cst);
+    } while (generation_.load(std::memory_order_seq_cst) != now);
+    if (std::exchange(thread.generation_, now) == now) return;
+    thread.context_.link_site = nullptr;
+    for (JumpCache& cache : thread.jump_caches_) cache.clear();
+    const std::lock_guard lock(mutex_);
+    free_old_generations();
+}
+
+const CachedUnit* Engine::find_ready(u64 pc) const {
+    if (has_stops_.load(std::memory_order_acquire) || policy_.counts_searches() || chaos_.on())
+        return nullptr;
+    const CachedUnit* const unit = units_.find(pc);
+    if (unit == nullptr || unit->suspended.load(std::memory_order_relaxed)) return nullptr;
+    return unit->warm || unit->code->entries_left() != 0 ? unit : nullptr;
 }
 
 const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
     abi::Context& context = thread.context_;
+    come_in(thread);
+    ++thread.lookups_;
+    // Links are made under the lock, to units that are live then: eviction undoes those that it finds.
+    const auto links = [&](const CachedUnit& unit) {
+        return context.link_site != nullptr && unit.tier == thread.latest_tier_;
+    };
+    if (const CachedUnit* const unit = find_ready(pc); unit != nullptr && !links(*unit)) {
+        ++thread.hits_;
+        thread.jump_cache_of(unit->tier).set(pc, unit->entry);
+        return unit;
+    }
     std::unique_lock lock(mutex_);
-    catch_up(thread);
     if (stops_at(GuestAddr(pc))) {
         reason = abi::ExitReason::breakpoint;
         return nullptr;
     }
     CachedUnit* unit = units_.find(pc);
-    ++thread.lookups_;
     thread.hits_ += unit != nullptr;
     policy_.count_search();
     if (unit != nullptr && unit->suspended) resume(*unit);
@@ -244,15 +276,15 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         const bool warm = unit != nullptr || policy_.hot_after() == 0;
         const u64 invalidation = invalidation_;
         Making how = making(thread, pc, warm);
-        thread.parked_ = true;  // others need not wait for this thread to free units meanwhile
         lock.unlock();
+        park(thread, reason);  // others need not wait for this thread to free units meanwhile
         std::unique_ptr<CachedUnit> made = make(thread, pc, how);
         if (made == nullptr) {
             reason = abi::ExitReason::fetch_fault;
             return nullptr;
         }
+        come_in(thread);
         lock.lock();
-        catch_up(thread);
         unit = units_.find(pc);
         // Another thread may have been faster, or the code may have changed meanwhile: then see once more.
         if (invalidation != invalidation_ || !wanted() || (unit != nullptr && !warm)) continue;
@@ -273,8 +305,8 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         }
     }
     if (chaos_.delays_link()) return unit;
-    // Units of one tier only can enter each other. catch_up() has dropped a link site of an older generation.
-    if (context.link_site != nullptr && unit->tier == thread.latest_tier_) {
+    // Units of one tier only can enter each other. come_in() has dropped a link site of an older generation.
+    if (links(*unit)) {
         unit->tier->link(context.link_site, unit->entry);
         count(Counter::links);
         if (options_.observer != nullptr && unit->tier == tiers_.hot)
@@ -308,6 +340,7 @@ void Engine::set_stops(std::vector<GuestAddr> stops) {
             std::ranges::set_difference(stops, *stops_, std::back_inserter(added));
         else
             added = stops;
+        has_stops_ = !stops.empty();
         stops_ = stops.empty() ? nullptr : std::make_shared<const std::vector<GuestAddr>>(std::move(stops));
         ++invalidation_;
     }

@@ -147,6 +147,10 @@ class Engine {
         u64 nanoseconds = 0;  ///< that it took, if times are counted
     };
 
+    /// Notes that the thread is about to look for units, and makes it forget what it knows of older generations.
+    void come_in(Thread& thread);
+    /// The unit at `pc` if it can be entered as it is, without the lock.
+    const CachedUnit* find_ready(u64 pc) const;
     /// Finds or makes the unit at `pc` and links Context::link_site to it. Null, with the reason, when it cannot be
     /// fetched (the context's fault says why) or is a stop.
     const CachedUnit* enter(Thread& thread, u64 pc, abi::ExitReason& reason);
@@ -215,8 +219,6 @@ class Engine {
     void bury_retired();
     void end_generation();
     void free_old_generations();
-    /// Makes the thread forget what it knows of older generations.
-    void catch_up(Thread& thread);
 
     const abi::Frontend& frontend_;
     mem::AddressSpace& space_;
@@ -228,16 +230,19 @@ class Engine {
     const BlockCounts block_counts_{*this};
     mutable Chaos chaos_{options_.chaos_seed};
 
-    std::mutex mutex_;  // guards everything below
+    // Read without the lock:
     UnitMap units_;
+    std::atomic<u64> generation_{1};
+    std::atomic<bool> has_stops_{false};
+
+    std::mutex mutex_;  // guards everything below, and changes of what is above
     std::unordered_map<u64, std::vector<std::unique_ptr<CachedUnit>>> retired_;  // by pc
     std::unordered_set<u64> never_compiled_;  // where a unit of the hot tier asked for the tier below
     Policy policy_;
     CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
     std::vector<Thread*> threads_;
-    std::size_t bytes_ = 0;  // of live and retired units
-    u64 generation_ = 0;
+    std::size_t bytes_ = 0;                                // of live and retired units
     bool ages_known_ = false;                              // units have been suspended before
     std::shared_ptr<const std::vector<GuestAddr>> stops_;  // ascending; null: none
     bool watching_ = false;
@@ -279,9 +284,10 @@ class Engine::Thread {
     // Its latest write to watched code.
     GuestAddr written_page_;
     u64 written_instructions_ = 0;
-    // Under the engine's lock:
-    u64 generation_ = 0;  // it knows nothing of older ones
-    bool parked_ = true;  // outside run(): catches up before it enters a unit
+    u64 generation_ = 1;  // it knows nothing of older ones
+    /// The same while the thread is in run(), which keeps the generation's units from being freed; outside, it keeps nothing.
+    std::atomic<u64> in_generation_{outside};
+    static constexpr u64 outside = ~u64{0};
 };
 
 }  // namespace kiln::run

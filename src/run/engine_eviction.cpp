@@ -98,7 +98,7 @@ void Engine::evict(std::size_t most_bytes, std::size_t most_units) {
 void Engine::suspend_all() {
     ages_known_ = true;
     units_.for_each([](CachedUnit& unit) {
-        if (!std::exchange(unit.suspended, true)) unit.code->suspend();
+        if (!unit.suspended.exchange(true, std::memory_order_relaxed)) unit.code->suspend();
     });
 }
 
@@ -131,24 +131,16 @@ void Engine::bury_retired() {
 }
 
 void Engine::end_generation() {
-    ++generation_;
+    // Partner of come_in().
+    generation_.fetch_add(1, std::memory_order_seq_cst);
     free_old_generations();
 }
 
 void Engine::free_old_generations() {
     u64 oldest = generation_;
     for (const Thread* thread : threads_)
-        if (!thread->parked_) oldest = std::min(oldest, thread->generation_);
+        oldest = std::min(oldest, thread->in_generation_.load(std::memory_order_seq_cst));
     std::erase_if(old_, [&](const auto& entry) { return entry.first < oldest; });
-}
-
-void Engine::catch_up(Thread& thread) {
-    thread.parked_ = false;
-    if (thread.generation_ == generation_) return;
-    thread.generation_ = generation_;
-    thread.context_.link_site = nullptr;
-    for (JumpCache& cache : thread.jump_caches_) cache.clear();
-    free_old_generations();
 }
 
 }  // namespace kiln::run

@@ -31,9 +31,11 @@ class Policy {
     u32 hot_after() const { return hot_after_; }
 
     bool is_hot(const CachedUnit& cold) const { return cold.counted >= hot_after_; }
+    /// Whether count_search() wants to be told.
+    bool counts_searches() const { return options_.decay < 1; }
     void count_search() { ++searches_; }
     void count_entries(CachedUnit& cold, u32 entries) {
-        if (options_.decay < 1) fade(cold);
+        if (counts_searches()) fade(cold);
         cold.counted += entries;
     }
     /// How many more entries a cold unit that is not hot may count by itself.
