@@ -272,6 +272,7 @@ static void robust_lists(void) {
     CHECK_FAILS(syscall(SYS_set_robust_list, set, 16), EINVAL);
     CHECK(syscall(SYS_get_robust_list, 0, &head, &bytes) == 0 && bytes == sizeof *head && head != NULL);
     CHECK_FAILS(syscall(SYS_get_robust_list, 0, 8, &bytes), EFAULT);
+    CHECK_FAILS(syscall(SYS_get_robust_list, 0x3fffffff, &head, &bytes), ESRCH);
     pthread_t thread;
     // By the time a thread's end is known its locks are released.
     for (int i = 0; i < 50; ++i) {
