@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "linux/guest_memory.h"
+#include "linux/other_limits.h"
 #include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
 
@@ -42,12 +43,14 @@ i64 change_limit(Thread& thread, int pid, int resource, u64 wanted, u64 old) {
                      : host_syscall(SYS_prlimit64, static_cast<u64>(pid), static_cast<u64>(resource),
                                     reinterpret_cast<u64>(change), reinterpret_cast<u64>(&before));
     if (result < 0) return result;
+    if (!own && MemoryLimits::covers(resource)) before = limit_of_other(pid, resource).value_or(before);
     return old == 0 || store(thread, old, before) ? 0 : -EFAULT;
 }
 
 }  // namespace
 
 void bind_memory(Process& process) {
+    show_limits(process.limits);
     process.memory.set_bounds(
         {.total = process.limits.get(RLIMIT_AS).rlim_cur, .data = process.limits.get(RLIMIT_DATA).rlim_cur});
 }

@@ -92,6 +92,20 @@ static void children(void) {
     struct rlimit old;
     CHECK(prlimit(getpid(), RLIMIT_AS, NULL, &old) == 0 && old.rlim_cur == 512 * MiB);
     CHECK(prlimit(getppid(), RLIMIT_NOFILE, NULL, &old) == 0 && old.rlim_cur > 0);
+    // Another's limits are its own, also after a change.
+    int told[2], asked[2];
+    char byte;
+    CHECK(pipe(told) == 0 && pipe(asked) == 0);
+    child = fork();
+    if (child == 0) {
+        soft(RLIMIT_AS, 300 * MiB);
+        _exit(write(told[1], "x", 1) != 1 || read(asked[0], &byte, 1) != 1);
+    }
+    CHECK(read(told[0], &byte, 1) == 1);
+    CHECK(prlimit(child, RLIMIT_AS, NULL, &old) == 0 && old.rlim_cur == 300 * MiB &&
+          now(RLIMIT_AS) == 512 * MiB);
+    CHECK(prlimit(child, RLIMIT_STACK, NULL, &old) == 0 && old.rlim_cur == 2 * MiB);
+    CHECK(write(asked[1], "x", 1) == 1 && status_of(child) == 0);
     // What another process may map: as much as before if this is refused, and it goes on in any case.
     int ends[2];
     CHECK(pipe(ends) == 0);
