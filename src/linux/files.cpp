@@ -17,7 +17,7 @@ namespace kiln::user {
 
 i64 calls::openat(Thread& thread, const Call& call) {
     int flags = thread.process.arch.open_flags_to_host(call.word(2));
-    PathArg path(thread, call[1], flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow);
+    PathArg path(thread, call[1], flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow, call.word(0));
     if (std::optional<i64> opened = open_proc_file(thread, path.absolute(), flags)) return *opened;
     return waiting_syscall(thread, SYS_openat, call.word(0), path.host(), flags, call[3]);
 }
@@ -27,7 +27,7 @@ i64 calls::openat2(Thread& thread, const Call& call) {
     if (i64 error = load_extensible(thread, call[2], call[3], sizeof how, how); error < 0) return error;
     how.flags = (how.flags & ~u64{0xffffffff}) |
                 static_cast<u32>(thread.process.arch.open_flags_to_host(static_cast<int>(how.flags)));
-    PathArg path(thread, call[1], how.flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow);
+    PathArg path(thread, call[1], how.flags & O_NOFOLLOW ? LastLink::keep : LastLink::follow, call.word(0));
     if (std::optional<i64> opened = open_proc_file(thread, path.absolute(), static_cast<int>(how.flags)))
         return *opened;
     return waiting_syscall(thread, SYS_openat2, call.word(0), path.host(), &how, sizeof how);
@@ -95,7 +95,7 @@ i64 calls::fcntl(Thread& thread, const Call& call) {
 }
 
 i64 calls::readlinkat(Thread& thread, const Call& call) {
-    PathArg path(thread, call[1], LastLink::keep);
+    PathArg path(thread, call[1], LastLink::keep, call.word(0));
     if (std::optional<std::string> target = proc_link_target(thread.process, path.absolute())) {
         int size = call.word(3);
         if (size <= 0) return -EINVAL;

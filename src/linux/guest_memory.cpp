@@ -6,16 +6,17 @@
 
 namespace kiln::user {
 
-PathArg::PathArg(Thread& thread, u64 guest, LastLink last)
+PathArg::PathArg(Thread& thread, u64 guest, LastLink last, int directory)
     : pointer_(host_pointer<const char>(thread, guest)) {
-    char first = 0;
-    if (!load(thread, guest, first) || first != '/') return;
     std::optional<std::string> path = thread.process.memory.read_string(GuestAddr(guest), PATH_MAX);
-    if (!path || path->size() >= PATH_MAX) return;
-    absolute_ = std::move(*path);
+    if (!path || path->empty() || path->size() >= PATH_MAX) return;
+    const bool relative = (*path)[0] != '/';
+    absolute_ = relative ? proc_path(directory, *path) : std::move(*path);
+    if (absolute_.empty()) return;
     // A link that the host follows would lead to kiln.
     std::optional<std::string> program;
     if (last == LastLink::follow) program = proc_link_target(thread.process, absolute_);
+    if (relative && !program) return;
     translated_ = program ? *program : thread.process.sysroot.translate(absolute_, last);
     pointer_ = translated_.c_str();
 }

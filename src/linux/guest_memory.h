@@ -61,13 +61,16 @@ bool store(Thread& thread, u64 guest, const T& value) {
 /// A path argument as the host takes it: absolute paths are looked up in the sysroot first.
 class PathArg {
   public:
-    PathArg(Thread& thread, u64 guest, LastLink last = LastLink::follow);
+    /// `directory`: where relative paths begin, as openat(2) has it.
+    PathArg(Thread& thread, u64 guest, LastLink last, int directory = at_working_directory);
     /// For the host's kernel, which also says what is wrong with it.
     const char* host() const { return pointer_; }
-    /// The path as the guest wrote it; empty for relative paths and for those that cannot be read.
+    /// The path as the guest wrote it if that is absolute, or a file below /proc that speaks of a process by any path; else,
+    /// and if it cannot be read, empty.
     const std::string& absolute() const { return absolute_; }
 
   private:
+    static constexpr int at_working_directory = -100;  // AT_FDCWD, here and in every guest
     std::string absolute_;
     std::string translated_;
     const char* pointer_;

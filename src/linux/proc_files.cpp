@@ -37,10 +37,28 @@ std::string_view own_entry(std::string_view path) {
     return {};
 }
 
-std::string own_entry_of(int fd) {
+namespace {
+
+/// What a symbolic link of /proc holds; empty if it cannot be read.
+std::string link_text(const std::string& link) {
     char path[PATH_MAX];
-    const ssize_t bytes = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path, sizeof path);
-    return std::string(own_entry({path, static_cast<std::size_t>(std::max<ssize_t>(bytes, 0))}));
+    const ssize_t bytes = ::readlink(link.c_str(), path, sizeof path);
+    return std::string(path, static_cast<std::size_t>(std::max<ssize_t>(bytes, 0)));
+}
+
+}  // namespace
+
+std::string own_entry_of(int fd) {
+    return std::string(own_entry(link_text("/proc/self/fd/" + std::to_string(fd))));
+}
+
+std::string proc_path(int directory, std::string_view relative) {
+    const std::string_view name = relative.substr(relative.rfind('/') + 1);
+    constexpr std::string_view names[] = {"exe", "maps", "auxv", "cmdline", "environ", "status", "cpuinfo"};
+    if (std::ranges::find(names, name) == std::end(names)) return {};
+    const std::string from =
+        link_text(directory == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/" + std::to_string(directory));
+    return from.starts_with("/proc") ? from + "/" + std::string(relative) : std::string();
 }
 
 namespace {

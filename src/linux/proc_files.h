@@ -17,6 +17,10 @@ std::string_view own_entry(std::string_view path);
 /// The same of the path that the descriptor `fd` was opened by.
 std::string own_entry_of(int fd);
 
+/// The absolute path of `relative`, seen from `directory` (a descriptor or AT_FDCWD), if that may be one of these files;
+/// empty if not.
+std::string proc_path(int directory, std::string_view relative);
+
 /// Opens `path` if it is one of these files: a descriptor or minus an errno. None: the host opens it.
 std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int host_flags);
 /// What the symbolic link `path` holds, if it is /proc/self/exe by any of its names, or the exe of another guest.

@@ -33,7 +33,7 @@ GuestStat guest_stat(const struct stat& host) {
 
 i64 calls::newfstatat(Thread& thread, const Call& call) {
     bool keep = call.word(3) & AT_SYMLINK_NOFOLLOW;
-    PathArg path(thread, call[1], keep ? LastLink::keep : LastLink::follow);
+    PathArg path(thread, call[1], keep ? LastLink::keep : LastLink::follow, call.word(0));
     std::optional<std::string> executable;
     if (!keep) executable = proc_link_target(thread.process, path.absolute());
     struct stat facts;
@@ -46,7 +46,7 @@ i64 calls::newfstatat(Thread& thread, const Call& call) {
 
 i64 calls::statx(Thread& thread, const Call& call) {
     const bool keep = call.word(2) & AT_SYMLINK_NOFOLLOW;
-    PathArg path(thread, call[1], keep ? LastLink::keep : LastLink::follow);
+    PathArg path(thread, call[1], keep ? LastLink::keep : LastLink::follow, call.word(0));
     std::optional<std::string> executable;
     if (!keep) executable = proc_link_target(thread.process, path.absolute());
     return host_syscall(SYS_statx, static_cast<u64>(call.word(0)),

@@ -103,6 +103,21 @@ static void memory(void) {
     close(fd);
 }
 
+// By relative paths they are the same.
+static void from_inside(void) {
+    const int proc = open("/proc", O_RDONLY | O_DIRECTORY);
+    char target[4096] = "";
+    CHECK(readlinkat(proc, "self/exe", target, sizeof target - 1) > 0 && strcmp(target, self) == 0);
+    CHECK(chdir("/proc/self") == 0 && readlink("exe", target, sizeof target) > 0 &&
+          strcmp(target, self) == 0);
+    CHECK(slurp("maps") > 0 && strstr(text, self) != NULL);
+    struct stat program, link;
+    CHECK(stat(self, &program) == 0 && stat("exe", &link) == 0 && program.st_ino == link.st_ino);
+    const int file = openat(proc, "self/exe", O_RDONLY);
+    CHECK(fstat(file, &link) == 0 && program.st_ino == link.st_ino);
+    CHECK(close(file) == 0 && close(proc) == 0 && chdir("/") == 0);
+}
+
 // A program that closes what it does not know finds only its own, and everything works afterwards.
 static void descriptors(void) {
     CHECK(syscall(SYS_close_range, 3, ~0u, 0) == 0);
@@ -177,6 +192,7 @@ int main(int argc, char** argv) {
     another_guest();
     memory();
     status();
+    from_inside();
     descriptors();
     pthread_t thread;
     CHECK(pthread_create(&thread, NULL, named, NULL) == 0 && pthread_join(thread, NULL) == 0);
