@@ -231,7 +231,8 @@ class Refusals(unittest.TestCase):
             self.refused(str(taken.getsockname()[1]), "cannot listen on port \\d+: Address already in use")
         self.refused("70000", "70000 is no port")
         self.refused("0", "0 is no port")
-        self.refused("/nonexistent/socket", "/nonexistent/socket: No such file")
+        with tempfile.TemporaryDirectory() as folder:
+            self.refused(folder + "/no/socket", "no/socket: No such file")
         self.refused("/" + "x" * 200, "longer than")
         with tempfile.NamedTemporaryFile() as file:
             self.refused(file.name, "Address already in use")
