@@ -64,7 +64,7 @@ class CompiledUnits {
                                                          u32 pc_offset, u64 bytes);
     ~CompiledUnits();
 
-    /// Copies a unit into code memory; an error when there is no room. Under the caller's lock, as is destroying one.
+    /// Copies a unit into code memory; an error when there is no room. Any thread.
     Result<std::unique_ptr<CompiledUnit>> install(const abi::UnitCode& code);
     /// Runs from a unit's entry until something leaves; any thread, on its own context. Guest addresses are relative to
     /// Context::memory, by way of GS if that is not 0.
