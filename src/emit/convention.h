@@ -7,7 +7,8 @@
 //   temporaries  free within a unit, dead between units
 //   rsp          the host's stack; units push nothing
 //
-// MXCSR is to nearest with all exceptions masked; raised exceptions gather in it. GS holds the address of guest
+// MXCSR has all exceptions masked; raised ones gather in it. It rounds as the latest unit did that rounds dynamically
+// (select.h, rounding_disp), to nearest before the first and outside units. GS holds the address of guest
 // address 0 unless that is 0 itself: then no prefix is emitted.
 #pragma once
 

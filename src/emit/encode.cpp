@@ -175,7 +175,9 @@ void Encoder::State::instruction(const MachineInst& inst) {
         case MachineOp::box:
         case MachineOp::unbox:
         case MachineOp::read_mxcsr:
-        case MachineOp::reset_mxcsr:
+        case MachineOp::clear_mxcsr:
+        case MachineOp::set_rounding:
+        case MachineOp::restore_rounding:
         case MachineOp::clmul:
         case MachineOp::aes: return floating(inst);
 
@@ -216,17 +218,7 @@ void Encoder::State::instruction(const MachineInst& inst) {
             out->relocations.push_back({static_cast<u32>(a.offset()), abi::Stub::call});
             a.embedUInt32(0);
             return;
-        case MachineOp::entry_guard: {
-            const Label cold = a.newLabel();
-            a.cmp(x86::qword_ptr(x86::r15, static_cast<i32>(inst.imm)), 0);
-            a.jne(cold);
-            later([this, cold] {
-                a.bind(cold);
-                a.mov(x86::rax, f->entry.raw);
-                leave(abi::ExitReason::tier_down);
-            });
-            return;
-        }
+        case MachineOp::entry_guard: return guard_rounding(static_cast<i32>(inst.imm));
         case MachineOp::set_param: KILN_UNREACHABLE();  // the allocator's
     }
 }

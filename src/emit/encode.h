@@ -18,6 +18,7 @@ struct EmitOptions {
     bool count_jumps = false;   ///< Context::direct_jumps and indirect_jumps are kept
     bool listing = false;       ///< UnitCode::listing is made
     bool log_accesses = false;  ///< each access goes into the access log (abi/access_log.h)
+    bool loop = true;  ///< a unit goes on at its own start without a link: its way back does not leave
 };
 
 /// Encodes functions; keeps its working memory between them. One thread at a time.

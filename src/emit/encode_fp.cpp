@@ -11,6 +11,10 @@ constexpr u32 canonical_nan_32 = 0x7fc00000;
 constexpr u64 canonical_nan_64 = 0x7ff8000000000000;
 constexpr u64 box_bits = 0xffffffff00000000;
 
+// MXCSR: Intel SDM, volume 1, 10.2.3.
+constexpr u32 raised_bits = 0x3f, rounding_bits = 0x6000;
+constexpr unsigned rounding_at = 13;
+
 }  // namespace
 
 void Encoder::State::canonical_nan(const x86::Xmm& reg, u8 width) {
@@ -189,11 +193,12 @@ void Encoder::State::floating(const MachineInst& inst) {
             a.mov(gpd(inst.r[0]), kept);
             return;
         }
-        case MachineOp::reset_mxcsr: {
-            const x86::Mem reset = constant(host_fp::default_mxcsr, 4);
-            avx ? a.vldmxcsr(reset) : a.ldmxcsr(reset);
-            return;
-        }
+        case MachineOp::clear_mxcsr: return change_mxcsr(~raised_bits, {}, 0);
+        case MachineOp::set_rounding:
+            return change_mxcsr(~rounding_bits, {}, static_cast<u32>(inst.imm) << rounding_at);
+        case MachineOp::restore_rounding:
+            a.mov(gpd(inst.r[0]), x86::dword_ptr(x86::r15, rounding_disp + 8));
+            return change_mxcsr(~rounding_bits, gpd(inst.r[0]), 0);
         case MachineOp::clmul: {
             const x86::Xmm to = vec(inst.r[0]);
             move_vector(to, vec(inst.r[1]));
@@ -204,6 +209,46 @@ void Encoder::State::floating(const MachineInst& inst) {
         case MachineOp::aes: return aes(inst);
         default: KILN_UNREACHABLE();
     }
+}
+
+/// MXCSR = MXCSR & keep | set | set_bits.
+void Encoder::State::change_mxcsr(u32 keep, std::optional<x86::Gp> set, u32 set_bits) {
+    const x86::Mem value = x86::dword_ptr(x86::r15, mxcsr_disp);
+    features.avx ? a.vstmxcsr(value) : a.stmxcsr(value);
+    a.and_(value, static_cast<i32>(keep));
+    if (set) a.or_(value, *set);
+    if (set_bits != 0) a.or_(value, set_bits);
+    features.avx ? a.vldmxcsr(value) : a.ldmxcsr(value);
+}
+
+/// At the unit's entry, where temporaries are free: MXCSR rounds as the guest's mode, at `mode_disp`, says.
+void Encoder::State::guard_rounding(i32 mode_disp) {
+    const Label differs = a.newLabel(), back = a.newLabel();
+    const x86::Mem in_force = x86::qword_ptr(x86::r15, rounding_disp);
+    a.mov(x86::rax, x86::qword_ptr(x86::r15, mode_disp));
+    a.cmp(x86::rax, in_force);
+    a.jne(differs);
+    a.bind(back);
+    later([=, this] {
+        const Label unknown = a.newLabel();
+        a.bind(differs);
+        a.cmp(x86::rax, static_cast<u32>(ir::Rounding::rup));
+        a.ja(unknown);
+        a.mov(in_force, x86::rax);
+        // MXCSR's numbers of the directions, two bits each, by the guest's: rne 0, rtz 3, rdn 1, rup 2.
+        constexpr u32 directions = 0 | 3 << 2 | 1 << 4 | 2 << 6;
+        a.lea(x86::ecx, x86::ptr(x86::rax, x86::rax));
+        a.mov(x86::edx, directions);
+        a.shr(x86::edx, x86::cl);
+        a.and_(x86::edx, 3);
+        a.shl(x86::edx, rounding_at);
+        a.mov(x86::dword_ptr(x86::r15, rounding_disp + 8), x86::edx);
+        change_mxcsr(~rounding_bits, x86::edx, 0);
+        a.jmp(back);
+        a.bind(unknown);
+        a.mov(x86::rax, f->entry.raw);
+        leave(abi::ExitReason::tier_down);
+    });
 }
 
 /// A host's round ends with the addition of a key, here 0.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "emit/encode.h"
@@ -44,11 +45,13 @@ struct Encoder::State {
     void extreme(const MachineInst& inst);
     void compare_floats(const MachineInst& inst);
     void to_integer(const MachineInst& inst);
+    void guard_rounding(i32 mode_disp);
+    void change_mxcsr(u32 keep, std::optional<x86::Gp> set, u32 set_bits);
     void canonical_nan(const x86::Xmm& reg, u8 width);
-    /// Whether an exit goes on at the unit's own start, without a link. What looks at every jump wants links.
+    /// Whether an exit goes on at the unit's own start, without a link. What looks at every jump or unit wants links.
     bool loops(const Exit& exit) const {
         return exit.kind == Exit::Kind::direct && exit.pc == f->entry.raw && exit.retired != 0 &&
-               !options.count_jumps && !options.log_accesses;
+               options.loop && !options.count_jumps && !options.log_accesses;
     }
     void take_exit(u32 number, Reg target = Reg::none, Reg scratch = Reg::none);
     void go_to_stub(abi::Stub stub);

@@ -168,7 +168,11 @@ class Selector {
 
     // select_fp.cpp
     void floating(ValueId id, const Inst& inst);
-    bool rounds_to_nearest(const Inst& inst);
+    /// Whether the host has the rounding that `inst` names; a unit with a dynamic one is guarded.
+    bool can_round(const Inst& inst);
+    /// Calls emit_operation() where MXCSR rounds as `inst` says. `exact`: it never rounds.
+    template <class EmitOperation>
+    void rounded(const Inst& inst, const EmitOperation& emit_operation, bool exact = false);
     void fp_binary(ValueId id, const Inst& inst, MachineOp op);
     void get_fp_flags(ValueId id, const Inst& inst);
     void set_fp_flags(const Inst& inst);
@@ -214,7 +218,7 @@ class Selector {
     u32 position_ = 0;
     std::size_t place_ = 0;          // of the current block in order_
     ValueId fused_ = ValueId::none;  // already selected with the instruction before it
-    bool guarded_ = false;           // the unit is only entered with dynamic rounding to nearest
+    bool guarded_ = false;           // the unit is only entered when MXCSR rounds as the guest's mode says
     bool rounding_changed_ = false;
 };
 
@@ -229,6 +233,8 @@ inline constexpr i32 temporaries_disp = i32{abi::temps_begin} - context_bias;
 inline constexpr i32 call_arguments_disp = temporaries_disp;    // two words
 inline constexpr i32 call_result_disp = temporaries_disp + 16;  // a word
 inline constexpr i32 mxcsr_disp = temporaries_disp + 24;        // two half words
+/// The guest's rounding mode that MXCSR is set to, and MXCSR's bits for it: two words, which stay between units.
+inline constexpr i32 rounding_disp = temporaries_disp + 40;
 inline constexpr i32 spills_disp = temporaries_disp + 64;
 inline constexpr u32 spill_words = (abi::temps_bytes - 64) / 8;
 

@@ -1,6 +1,7 @@
-// Selection of floating point on the host's vector unit: binary32 and binary64, to nearest or in a direction that
-// an instruction names itself. A unit that rounds dynamically is guarded at its entry: it runs while the guest's
-// mode is to nearest. Results that are NaNs become the canonical one.
+// Selection of floating point on the host's vector unit: binary32 and binary64. A unit that rounds dynamically is guarded
+// at its entry, which makes MXCSR round as the guest's mode says, unless that is ties away from zero or none at all:
+// then the unit is not for it. Around an operation that names its rounding itself MXCSR is changed. Results that
+// are NaNs become the canonical one.
 #include "base/check.h"
 #include "emit/select.h"
 
@@ -16,14 +17,40 @@ namespace {
 
 u8 width_of(Type type) { return static_cast<u8>(ir::byte_size(type)); }
 
+/// As MXCSR and ROUNDSD number them.
+i64 host_rounding(Rounding rounding) {
+    switch (rounding) {
+        case Rounding::rne: return 0;
+        case Rounding::rdn: return 1;
+        case Rounding::rup: return 2;
+        case Rounding::rtz: return 3;
+        case Rounding::rmm:
+        case Rounding::dyn: break;
+    }
+    KILN_UNREACHABLE();
+}
+
 }  // namespace
 
-bool Selector::rounds_to_nearest(const Inst& inst) {
-    if (inst.rounding() == Rounding::rne) return true;
-    if (inst.rounding() != Rounding::dyn) return false;
-    if (rounding_changed_) unsupported("dynamic rounding behind a change of the mode");
-    guarded_ = true;
+bool Selector::can_round(const Inst& inst) {
+    if (inst.rounding() == Rounding::rmm) {
+        unsupported("rounding ties away from zero");
+        return false;
+    }
+    if (inst.rounding() == Rounding::dyn) {
+        if (rounding_changed_) unsupported("dynamic rounding behind a change of the mode");
+        guarded_ = true;
+    }
     return true;
+}
+
+template <class EmitOperation>
+void Selector::rounded(const Inst& inst, const EmitOperation& emit_operation, bool exact) {
+    if (!can_round(inst)) return;
+    if (exact || inst.rounding() == Rounding::dyn) return emit_operation();
+    emit(MachineOp::set_rounding, 4, Reg::none, Reg::none, Reg::none, host_rounding(inst.rounding()));
+    emit_operation();
+    emit(MachineOp::restore_rounding, 4, out_->new_value(false));
 }
 
 void Selector::canonical_nan(Reg reg, Type type) { emit(MachineOp::canonical_nan, width_of(type), reg); }
@@ -31,7 +58,7 @@ void Selector::canonical_nan(Reg reg, Type type) { emit(MachineOp::canonical_nan
 void Selector::fp_binary(ValueId id, const Inst& inst, MachineOp op) {
     const Reg a = fp(inst.args[0]), b = fp(inst.args[1]);
     const Reg to = result(id, true);
-    emit(op, width_of(inst.type), to, a, b);
+    rounded(inst, [&] { emit(op, width_of(inst.type), to, a, b); });
     canonical_nan(to, inst.type);
     settle(id, to, true);
 }
@@ -68,38 +95,33 @@ void Selector::set_fp_flags(const Inst& inst) {
     move(flags, integer(inst.args[0]));
     emit(MachineOp::and_imm, 4, flags, Reg::none, Reg::none, 31);
     emit_mem(MachineOp::store, 8, flags, context_word(fp_flags_disp));
-    emit(MachineOp::reset_mxcsr, 4);
+    emit(MachineOp::clear_mxcsr, 4);
 }
 
 void Selector::floating(ValueId id, const Inst& inst) {
     const u8 width = width_of(inst.type);
     const auto settle_vector = [&](Reg to) { settle(id, to, true); };
-    const auto nearest_only = [&] {
-        if (!rounds_to_nearest(inst)) unsupported("arithmetic that names a rounding other than to nearest");
-    };
     for (unsigned i = 0; i < ir::arg_count(ir::info(inst.op).shape); ++i)
         if (type(inst.args[i]) == Type::f16) return unsupported("an operation on a 16-bit float");
 
     switch (inst.op) {
-        case Op::fadd: nearest_only(); return fp_binary(id, inst, MachineOp::fadd);
-        case Op::fsub: nearest_only(); return fp_binary(id, inst, MachineOp::fsub);
-        case Op::fmul: nearest_only(); return fp_binary(id, inst, MachineOp::fmul);
-        case Op::fdiv: nearest_only(); return fp_binary(id, inst, MachineOp::fdiv);
+        case Op::fadd: return fp_binary(id, inst, MachineOp::fadd);
+        case Op::fsub: return fp_binary(id, inst, MachineOp::fsub);
+        case Op::fmul: return fp_binary(id, inst, MachineOp::fmul);
+        case Op::fdiv: return fp_binary(id, inst, MachineOp::fdiv);
         case Op::fsqrt: {
-            nearest_only();
             const Reg a = fp(inst.args[0]);
             const Reg to = result(id, true);
-            emit(MachineOp::fsqrt, width, to, a);
+            rounded(inst, [&] { emit(MachineOp::fsqrt, width, to, a); });
             canonical_nan(to, inst.type);
             return settle_vector(to);
         }
         case Op::fma: {
-            nearest_only();
             if (!features_.fma) return unsupported("a fused multiplication and addition");
             const Reg a = fp(inst.args[0]), b = fp(inst.args[1]), c = fp(inst.args[2]);
             Reg to = result(id, true);
             if (to == a || to == b) to = out_->new_value(true);
-            emit(MachineOp::fma, width, to, a, b).r[3] = c;
+            rounded(inst, [&] { emit(MachineOp::fma, width, to, a, b).r[3] = c; });
             return settle_vector(to);
         }
         case Op::fmin:
@@ -118,16 +140,16 @@ void Selector::floating(ValueId id, const Inst& inst) {
             return settle(id, to);
         }
         case Op::fcvt: {
-            nearest_only();
             const Reg a = fp(inst.args[0]);
             const Reg to = result(id, true);
-            emit(width == 8 ? MachineOp::fwiden : MachineOp::fnarrow, width, to, a);
+            const bool widens = width == 8;
+            rounded(
+                inst, [&] { emit(widens ? MachineOp::fwiden : MachineOp::fnarrow, width, to, a); }, widens);
             canonical_nan(to, inst.type);
             return settle_vector(to);
         }
         case Op::fcvt_from_s:
         case Op::fcvt_from_u: {
-            nearest_only();
             const bool is_signed = inst.op == Op::fcvt_from_s;
             const Type from = type(inst.args[0]);
             if (!is_signed && from == Type::i64 && !features_.avx512)
@@ -136,34 +158,29 @@ void Selector::floating(ValueId id, const Inst& inst) {
             const Reg to = result(id, true);
             // A clean u32 is an i64 that is not negative.
             const bool as_signed = is_signed || from == Type::i32;
-            emit(as_signed ? MachineOp::from_int : MachineOp::from_unsigned, width, to, a, Reg::none,
-                 is_signed && from == Type::i32 ? 4 : 8);
+            const MachineOp op = as_signed ? MachineOp::from_int : MachineOp::from_unsigned;
+            const i64 bytes = is_signed && from == Type::i32 ? 4 : 8;
+            rounded(inst, [&] { emit(op, width, to, a, Reg::none, bytes); }, width == 8 && from == Type::i32);
             return settle_vector(to);
         }
         case Op::fcvt_to_s:
         case Op::fcvt_to_u: {
             const bool is_signed = inst.op == Op::fcvt_to_s;
             const bool truncates = inst.rounding() == Rounding::rtz;
-            if (!truncates) nearest_only();
             if (!is_signed && !features_.avx512) return unsupported("an unsigned conversion");
             const Reg a = fp(inst.args[0]);
             const Reg to = result(id);
-            emit(is_signed ? MachineOp::to_int : MachineOp::to_unsigned, width_of(type(inst.args[0])), to, a,
-                 Reg::none, width | (truncates ? 16 : 0));
+            const MachineOp op = is_signed ? MachineOp::to_int : MachineOp::to_unsigned;
+            const u8 from = width_of(type(inst.args[0]));
+            rounded(inst, [&] { emit(op, from, to, a, Reg::none, width | (truncates ? 16 : 0)); }, truncates);
             return settle(id, to);
         }
         case Op::fround: {
             if (!features_.sse41) return unsupported("rounding to an integral value");
-            constexpr i64 nearest = 0, down = 1, up = 2, towards_zero = 3, no_inexact = 8;
-            i64 direction = nearest;
-            switch (inst.rounding()) {
-                case Rounding::rne:
-                case Rounding::dyn: nearest_only(); break;
-                case Rounding::rtz: direction = towards_zero; break;
-                case Rounding::rdn: direction = down; break;
-                case Rounding::rup: direction = up; break;
-                case Rounding::rmm: return unsupported("rounding ties away from zero");
-            }
+            if (!can_round(inst)) return;
+            constexpr i64 as_mxcsr = 4, no_inexact = 8;
+            const i64 direction =
+                inst.rounding() == Rounding::dyn ? as_mxcsr : host_rounding(inst.rounding());
             const Reg a = fp(inst.args[0]);
             const Reg to = result(id, true);
             emit(MachineOp::fround, width, to, a, Reg::none,

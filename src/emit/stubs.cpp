@@ -62,12 +62,23 @@ class Stubs {
         a_.sub(x86::rsp, 8);  // aligned to 16
         a_.lea(x86::r15, x86::ptr(x86::rsi, context_bias));
         a_.mov(x86::rax, x86::rdi);
+        // MXCSR is as host_fp::reset_environment() sets it.
+        a_.mov(x86::qword_ptr(x86::r15, rounding_disp), 0);
+        a_.mov(x86::qword_ptr(x86::r15, rounding_disp + 8), 0);
         load_pinned(true);
         a_.mov(x86::r14, word(offsetof(abi::Context, budget)));
     }
 
     void leave() {
+        const asmjit::Label nearest = a_.newLabel();
         a_.mov(x86::eax, x86::edx);
+        a_.cmp(x86::qword_ptr(x86::r15, rounding_disp), 0);
+        a_.je(nearest);
+        const x86::Mem mxcsr = x86::dword_ptr(x86::r15, mxcsr_disp);
+        a_.stmxcsr(mxcsr);
+        a_.and_(mxcsr, ~0x6000);
+        a_.ldmxcsr(mxcsr);
+        a_.bind(nearest);
         a_.add(x86::rsp, 8);
         for (std::size_t i = std::size(kept); i-- > 0;) a_.pop(gpq(kept[i]));
         a_.ret();

@@ -60,7 +60,7 @@ class TierTrace(unittest.TestCase):
         named = {name: pc for pc, name in functions().items()}
         self.assertEqual(reasons[named["recursive"]], ["first_entry", "entered_often"])
         self.assertEqual(reasons[named["main"]], ["first_entry"])
-        # The second loop rounds upward: its compiled unit gives way to the interpreter.
+        # The second loop rounds ties away from zero: its compiled unit gives way to the interpreter.
         self.assertIn(["first_entry", "entered_often", "tier_down", "first_entry", "does_not_apply"], list(reasons.values()))
 
     def test_each_engine_has_its_reasons(self):

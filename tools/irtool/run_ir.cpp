@@ -104,7 +104,7 @@ struct Runner::Machine {
     std::vector<abi::JumpCacheEntry> jump_cache{abi::jump_cache_entries};
     interp::Flattener flattener;
     std::shared_ptr<run::CompiledUnits> units;  // with RunOn::compiler
-    emit::Translator translator{emit::host_features(), {.flat = false}};
+    emit::Translator translator{emit::host_features(), {.flat = false, .loop = false}};
     abi::UnitCode code;
     u64 compiled = 0;
     std::string not_compiled;

@@ -52,12 +52,18 @@ void write(Lifter& l, Csr csr, ValueId value) {
     if (csr == Csr::frm || csr == Csr::fcsr) l.put_state(slot::frm, l.with(Op::and_, value, rounding_bits));
 }
 
+/// A unit's rounding mode is that of its entry, so that code can be made for one mode: a write ends the unit.
+void end_if_rounding(Lifter& l, Csr csr) {
+    if (csr == Csr::frm || csr == Csr::fcsr) l.end_at(l.next());
+}
+
 /// CSRRW: a write, and a read only if somebody wants it.
 void swap(Lifter& l, const Decoded& d, ValueId value) {
     if (!exists(csr(d)) || is_read_only(csr(d))) return l.illegal();
     const ValueId old = d.rd == 0 ? ValueId::none : read(l, csr(d));
     write(l, csr(d), value);
     if (d.rd != 0) l.set_x(d.rd, old);
+    end_if_rounding(l, csr(d));
 }
 
 /// CSRRS and CSRRC: a read, and a write only if the operand is not x0 or the immediate 0.
@@ -67,6 +73,7 @@ void modify(Lifter& l, const Decoded& d, Op op, ValueId value) {
     const ValueId old = read(l, csr(d));
     if (writes) write(l, csr(d), l.binary(op, old, value));
     l.set_x(d.rd, old);
+    if (writes) end_if_rounding(l, csr(d));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // A program whose parts are known: what Kiln says of its units can be checked. Each function is a habit of its own,
 // and as hot as the first word says.
-#include <fenv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +59,8 @@ int main(int argc, char** argv) {
     const unsigned long n = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000;
     printf("%lu %u %lu\n", hot_loop(100 * n), recursive(15), indirect(n));
     const double nearest = rounding(n);
-    fesetround(FE_UPWARD);
-    printf("%d\n", rounding(n) > nearest);
+    // Ties away from zero, which C has no name for, and few hosts an instruction.
+    __asm__ volatile("fsrmi 4");
+    printf("%d\n", rounding(n) >= nearest);
     return 0;
 }
