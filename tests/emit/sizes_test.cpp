@@ -26,9 +26,10 @@ constexpr emit::HostFeatures features = {
 unsigned count_instructions(const std::string& listing) {
     unsigned count = 0;
     std::istringstream lines(listing);
-    for (std::string line; std::getline(lines, line);)
-        count +=
-            line.find(" ; ") != line.npos || line.starts_with(".db 0xE9") || line.starts_with(".db 0xE8");
+    for (std::string line; std::getline(lines, line);) {
+        const bool is_jump = line.starts_with(".db 0xE9") || line.starts_with(".db 0xE8");
+        count += is_jump || (line.find(" ; ") != line.npos && !line.starts_with("nop"));
+    }
     return count;
 }
 
