@@ -36,8 +36,8 @@ struct Access {
 
 /// The word of the context where a unit finds the place for its next Access.
 inline constexpr u32 access_log_word = temps_begin + 32;
-/// More than a unit can make on any way through it: 256 instructions, eight accesses each (cbo.zero).
-inline constexpr std::size_t most_accesses = 2048;
+/// More than units can make before one leaves: of 256 instructions after 128 others, eight accesses each (cbo.zero).
+inline constexpr std::size_t most_accesses = 4096;
 
 /// Whether a helper's result is written down, because it would be another one if it were called again.
 constexpr bool is_logged(const ir::HelperSig& helper) {

@@ -51,6 +51,7 @@ LISTED(Cpu, KILN_CPU_VALUES)
 LISTED(EngineKind, KILN_ENGINE_KIND_VALUES)
 LISTED(OptLevel, KILN_OPT_LEVEL_VALUES)
 LISTED(Translation, KILN_TRANSLATION_VALUES)
+LISTED(Lockstep, KILN_LOCKSTEP_VALUES)
 LISTED(StatsFormat, KILN_STATS_FORMAT_VALUES)
 #undef LISTED
 #undef NAMED_VALUE
@@ -72,6 +73,7 @@ template <class T>
 constexpr std::string_view bare_value() {
     if constexpr (std::same_as<T, Flag> || std::same_as<T, Action>) return "yes";
     if constexpr (std::same_as<T, StatsFormat>) return "text";
+    if constexpr (std::same_as<T, Lockstep>) return "units";
     if constexpr (std::same_as<T, OutputFile>) return "-";
     return {};
 }

@@ -42,6 +42,10 @@ namespace option_types {
 #define KILN_TRANSLATION_VALUES(VALUE)                                                                  \
     VALUE(templates, "copy what was found for the shape of each instruction, unless passes are to run") \
     VALUE(ir, "lift each unit into IR")
+#define KILN_LOCKSTEP_VALUES(VALUE)                                               \
+    VALUE(off, "no")                                                              \
+    VALUE(units, "each unit by itself, with its IR and host code where it fails") \
+    VALUE(stretch, "some hundred instructions at a time, with units linked as ever")
 #define KILN_STATS_FORMAT_VALUES(VALUE) \
     VALUE(off, "no report")             \
     VALUE(text, "for people")           \
@@ -53,6 +57,7 @@ enum class EngineKind : u8 { KILN_ENGINE_KIND_VALUES(KILN_ENUMERATOR) };
 enum class OptLevel : u8 { KILN_OPT_LEVEL_VALUES(KILN_ENUMERATOR) };
 enum class StatsFormat : u8 { KILN_STATS_FORMAT_VALUES(KILN_ENUMERATOR) };
 enum class Translation : u8 { KILN_TRANSLATION_VALUES(KILN_ENUMERATOR) };
+enum class Lockstep : u8 { KILN_LOCKSTEP_VALUES(KILN_ENUMERATOR) };
 #undef KILN_ENUMERATOR
 
 /// On or off; the bare option is on.
@@ -84,6 +89,7 @@ struct Ignored {};
 
 using option_types::Cpu;
 using option_types::EngineKind;
+using option_types::Lockstep;
 using option_types::OptLevel;
 using option_types::StatsFormat;
 using option_types::Translation;

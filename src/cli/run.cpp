@@ -156,7 +156,8 @@ int run(const Personality& who, Words words) {
         request.at_exit = report;
     }
     debug::LockstepReport lockstep;
-    if (options.lockstep) request.engine.lockstep = &lockstep;
+    if (options.lockstep != Lockstep::off) request.engine.lockstep = &lockstep;
+    if (options.lockstep == Lockstep::stretch) request.engine.lockstep_steps = run::LockstepSteps::stretch;
     std::unique_ptr<debug::GdbServer> debugger;
     if (options.gdb_connection) {
         debugger = debug::GdbServer::go_on(*options.gdb_connection);

@@ -100,22 +100,15 @@ std::string accesses(const Difference& d) {
     return text;
 }
 
-/// The instructions that the unit was lifted from, as they are in memory now.
+/// The instructions, as they are in memory now.
 std::string guest_code(const Difference& d) {
-    std::vector<u64> pcs;
-    for (u32 block = 0; block < d.lifted.block_count(); ++block)
-        d.lifted.for_each(ir::BlockId(block), [&](ir::ValueId, const ir::Inst& inst) {
-            if (inst.origin != ir::OriginId::none) pcs.push_back(d.lifted[inst.origin].raw);
-        });
-    pcs.erase(std::ranges::unique(pcs).begin(), pcs.end());
     std::string text;
-    for (u64 pc : pcs) {
+    for (GuestAddr pc : d.path) {
         u8 bytes[abi::longest_instruction] = {};
         u32 length = 0;
-        if (!d.space.read(GuestAddr(pc), bytes, sizeof bytes) && !d.space.read(GuestAddr(pc), bytes, 2))
-            continue;
-        fmt::format_to(std::back_inserter(text), "  {:#x}  {}\n", pc,
-                       d.frontend.disassemble(bytes, GuestAddr(pc), length));
+        if (!d.space.read(pc, bytes, sizeof bytes) && !d.space.read(pc, bytes, 2)) continue;
+        fmt::format_to(std::back_inserter(text), "  {:#x}  {}\n", pc.raw,
+                       d.frontend.disassemble(bytes, pc, length));
     }
     return text;
 }
@@ -124,17 +117,18 @@ std::string guest_code(const Difference& d) {
 
 std::string lockstep_report(const Difference& d) {
     Symbols symbols(d.space);
-    const GuestAddr pc = d.lifted.entry();
+    const GuestAddr pc = d.path.front();
     std::string text =
-        fmt::format("kiln: lockstep: the unit at {:#x} {} does something else compiled than interpreted\n",
-                    pc.raw, symbols.find(pc).text());
+        fmt::format("kiln: lockstep: the {} {:#x} {} does something else compiled than interpreted\n",
+                    d.lifted != nullptr ? "unit at" : "code from", pc.raw, symbols.find(pc).text());
     const auto section = [&](std::string_view heading, std::string_view body) {
         if (!body.empty()) fmt::format_to(std::back_inserter(text), "{}\n{}", heading, body);
     };
     section("state", states(d));
     section("accesses", accesses(d));
     section("guest code", guest_code(d));
-    const std::string lifted = ir::print(d.lifted), optimized = ir::print(d.optimized);
+    if (d.lifted == nullptr) return text;
+    const std::string lifted = ir::print(*d.lifted), optimized = ir::print(*d.optimized);
     section("IR", lifted);
     if (optimized != lifted) section("IR after passes", optimized);
     section("host code", d.host_code);

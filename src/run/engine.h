@@ -36,6 +36,7 @@
 namespace kiln::run {
 
 class LockstepWitness;
+enum class LockstepSteps : u8;
 
 struct EngineOptions {
     EngineKind kind = EngineKind::hybrid;
@@ -56,6 +57,7 @@ struct EngineOptions {
     /// Compiled units run in lockstep with the interpreter, and this is told of a difference; null: they do not. Must
     /// outlive the engine.
     LockstepWitness* lockstep = nullptr;
+    LockstepSteps lockstep_steps{};
     /// What the observer wants to see: IR; listings of host code; a sample of the guest's pc every so many instructions
     /// on average, which also takes the time of tiers (0: none).
     bool observe_ir = false, listings = false;

@@ -12,6 +12,7 @@
 #include "mem/address_space.h"
 #include "run/jump_cache.h"
 #include "run/replay_accesses.h"
+#include "run/stepper.h"
 
 namespace kiln::run {
 namespace {
@@ -87,24 +88,35 @@ u64 instructions(const abi::Context& context) {
     }
 }
 
+/// Loads `bytes` (1, 2, 4 or 8) of guest memory; false when that faults.
+bool load(const u8* at, u8 bytes, u64& value) {
+    const auto narrow = [&](auto part) {
+        const bool loaded = abi::guest_load(at, part);
+        value = part;
+        return loaded;
+    };
+    switch (bytes) {
+        case 1: return narrow(u8{});
+        case 2: return narrow(u16{});
+        case 4: return narrow(u32{});
+        default: return narrow(u64{});
+    }
+}
+
 /// Whether the last access of the log is one that faulted. What is misaligned faults before it is made.
 bool access_failed(const UnitOutcome& compiled) {
     return compiled.reason == abi::ExitReason::fault && !compiled.accesses.empty() &&
            compiled.context->fault.kind != abi::FaultKind::misaligned;
 }
 
-class Lockstep final : public Tier {
+/// What both ways of comparing have in common.
+class Lockstep : public Tier {
   public:
     explicit Lockstep(LockstepParts parts)
         : parts_(std::move(parts)),
           layout_(*parts_.frontend.env().layout),
           state_bytes_(state_bytes(layout_)) {}
 
-    std::unique_ptr<Translator> new_translator(const abi::Frontend&) const override {
-        return std::make_unique<LockstepTranslator>(parts_);
-    }
-    abi::ExitReason run(const void* entry, abi::Context& context) const override;
-    void link(const void*, const void*) const override {}
     void prepare_thread(const abi::Context& context) const override {
         parts_.compiling->prepare_thread(context);
         threads_.fetch_add(1, std::memory_order_relaxed);
@@ -113,61 +125,127 @@ class Lockstep final : public Tier {
     bool before_fork() const override { return parts_.compiling->before_fork(); }
     void after_fork(bool in_child) const override { parts_.compiling->after_fork(in_child); }
 
-  private:
+  protected:
     /// What one thread needs.
     struct Work {
+        explicit Work(const LockstepParts& parts) : stepper(parts.frontend, parts.space, parts.reference) {}
         abi::Replay replay;
         abi::Access log[abi::most_accesses];
         alignas(abi::Context) u8 before[abi::temps_begin];
+        Stepper stepper;
+        std::vector<GuestAddr> path;
     };
-    static Work& work() {
+    Work& work() const {
         thread_local std::unique_ptr<Work> mine;
-        if (mine == nullptr) mine = std::make_unique<Work>();
+        thread_local const Lockstep* owner = nullptr;
+        if (owner != this) mine = std::make_unique<Work>(parts_);
+        owner = this;
         return *mine;
     }
 
-    UnitOutcome replay(const LockstepCode& code, Work& work, const UnitOutcome& compiled) const;
-    bool agree(const UnitOutcome& compiled, const UnitOutcome& interpreted) const;
-    std::vector<MemoryDifference> check_memory(const UnitOutcome& compiled) const;
-    [[noreturn]] void tell(const LockstepCode& code, const Work& work, const UnitOutcome& compiled,
-                           const UnitOutcome& interpreted, std::span<const MemoryDifference> memory) const;
-    bool others_may_write(GuestAddr address) const;
+    /// Runs compiled code, from the state that `work` keeps then.
+    UnitOutcome run_logged(const void* entry, abi::Context& context, Work& work) const;
+    /// The context of the replay, in that state.
+    abi::Context& begin_replay(Work& work, const UnitOutcome& compiled) const;
+    void compare(const Work& work, const UnitOutcome& compiled, const UnitOutcome& interpreted,
+                 const ir::Function* lifted) const;
+    GuestAddr pc_of(const abi::Context& context) const {
+        return GuestAddr(*reinterpret_cast<const u64*>(reinterpret_cast<const u8*>(&context) +
+                                                       layout_[layout_.pc].offset));
+    }
 
     const LockstepParts parts_;
+    mutable JumpCache no_jumps_;  // stays empty: indirect jumps leave
+
+  private:
+    bool agree(const UnitOutcome& compiled, const UnitOutcome& interpreted) const;
+    std::vector<MemoryDifference> check_memory(const UnitOutcome& compiled) const;
+    [[noreturn]] void tell(const Work& work, const UnitOutcome& compiled, const UnitOutcome& interpreted,
+                           const ir::Function* lifted, std::span<const MemoryDifference> memory) const;
+    bool others_may_write(GuestAddr address) const;
+
     const ir::StateLayout& layout_;
     const std::size_t state_bytes_;
-    mutable JumpCache no_jumps_;  // stays empty: indirect jumps leave
     mutable std::atomic<u32> threads_ = 0;
 };
 
-abi::ExitReason Lockstep::run(const void* entry, abi::Context& context) const {
-    const auto& code = *static_cast<const LockstepCode*>(entry);
-    if (code.looks_again.load(std::memory_order_relaxed)) {
-        context.link_site = nullptr;
-        return abi::ExitReason::lookup;
+class LockstepOfUnits final : public Lockstep {
+  public:
+    using Lockstep::Lockstep;
+    std::unique_ptr<Translator> new_translator(const abi::Frontend&) const override {
+        return std::make_unique<LockstepTranslator>(parts_);
     }
-    Work& mine = work();
-    std::memcpy(mine.before, &context, state_bytes_);
+    void link(const void*, const void*) const override {}
+    abi::ExitReason run(const void* entry, abi::Context& context) const override {
+        const auto& code = *static_cast<const LockstepCode*>(entry);
+        if (code.looks_again.load(std::memory_order_relaxed)) {
+            context.link_site = nullptr;
+            return abi::ExitReason::lookup;
+        }
+        Work& mine = work();
+        context.jump_cache = no_jumps_.entries();
+        const UnitOutcome compiled = run_logged(code.compiled->entry(), context, mine);
+        if (compiled.reason == abi::ExitReason::tier_down) return compiled.reason;
+        abi::Context& second = begin_replay(mine, compiled);
+        const abi::ExitReason reason = parts_.reference.run(code.reference->entry(), second);
+        compare(mine, compiled, {reason, second.instructions(), &second, mine.replay.end()}, &code.lifted);
+        return compiled.reason;
+    }
+};
+
+class LockstepOfStretches final : public Lockstep {
+  public:
+    using Lockstep::Lockstep;
+    std::unique_ptr<Translator> new_translator(const abi::Frontend& frontend) const override {
+        return parts_.compiling->new_translator(frontend);
+    }
+    void link(const void* site, const void* entry) const override { parts_.compiling->link(site, entry); }
+    abi::ExitReason run(const void* entry, abi::Context& context) const override {
+        Work& mine = work();
+        // The last unit is entered when nearly all is used up: the log has room for that.
+        constexpr i64 most_instructions = 128;
+        if (context.budget > most_instructions) context.refill(most_instructions);
+        if (context.attention) abi::request_attention(context);  // lost, if it came while that was filled up
+        const UnitOutcome compiled = run_logged(entry, context, mine);
+        if (const auto interpreted = step_through(mine, compiled))
+            compare(mine, compiled, *interpreted, nullptr);
+        return compiled.reason;
+    }
+
+  private:
+    /// Nothing if an instruction cannot be had any more: another thread has taken it away.
+    std::optional<UnitOutcome> step_through(Work& work, const UnitOutcome& compiled) const {
+        abi::Context& context = begin_replay(work, compiled);
+        const bool stops_before_one = compiled.reason == abi::ExitReason::fault ||
+                                      compiled.reason == abi::ExitReason::illegal ||
+                                      compiled.reason == abi::ExitReason::breakpoint;
+        abi::ExitReason reason = abi::ExitReason::lookup;
+        work.path.clear();
+        const auto step = [&] {
+            const GuestAddr pc = pc_of(context);
+            work.path.push_back(pc);
+            const auto left = work.stepper.step(pc, context);
+            if (left) reason = *left;
+            return left.has_value();
+        };
+        while (context.instructions() < compiled.instructions && reason == abi::ExitReason::lookup)
+            if (!step()) return std::nullopt;
+        if (stops_before_one && reason == abi::ExitReason::lookup && !step()) return std::nullopt;
+        return UnitOutcome{reason, context.instructions(), &context, work.replay.end()};
+    }
+};
+
+UnitOutcome Lockstep::run_logged(const void* entry, abi::Context& context, Work& work) const {
+    std::memcpy(work.before, &context, state_bytes_);
     const u64 executed = instructions(context);
-    abi::Access* const begin = mine.log;
+    abi::Access* const begin = work.log;
     auto& end = *reinterpret_cast<abi::Access**>(reinterpret_cast<u8*>(&context) + abi::access_log_word);
     end = begin;
-    context.jump_cache = no_jumps_.entries();
-    UnitOutcome compiled{.reason = parts_.compiling->run(code.compiled->entry(), context),
-                         .context = &context};
-    if (compiled.reason == abi::ExitReason::tier_down) return compiled.reason;
-    compiled.instructions = instructions(context) - executed;
-    compiled.accesses = {begin, end};
-
-    const UnitOutcome interpreted = replay(code, mine, compiled);
-    const auto memory = check_memory(compiled);
-    if (!agree(compiled, interpreted) || !memory.empty()) tell(code, mine, compiled, interpreted, memory);
-    count(Counter::lockstep_units);
-    count(Counter::lockstep_accesses, compiled.accesses.size());
-    return compiled.reason;
+    const abi::ExitReason reason = parts_.compiling->run(entry, context);
+    return {reason, instructions(context) - executed, &context, {begin, end}};
 }
 
-UnitOutcome Lockstep::replay(const LockstepCode& code, Work& work, const UnitOutcome& compiled) const {
+abi::Context& Lockstep::begin_replay(Work& work, const UnitOutcome& compiled) const {
     abi::Context& context = work.replay.context();
     std::memcpy(static_cast<void*>(&context), work.before, state_bytes_);
     context.jump_cache = no_jumps_.entries();
@@ -176,8 +254,15 @@ UnitOutcome Lockstep::replay(const LockstepCode& code, Work& work, const UnitOut
     context.budget = context.budget_filled = i64{1} << 40;
     work.replay.begin(compiled.accesses,
                       compiled.reason == abi::ExitReason::fault ? &compiled.context->fault : nullptr);
-    const abi::ExitReason reason = parts_.reference.run(code.reference->entry(), context);
-    return {reason, context.instructions(), &context, work.replay.end()};
+    return context;
+}
+
+void Lockstep::compare(const Work& work, const UnitOutcome& compiled, const UnitOutcome& interpreted,
+                       const ir::Function* lifted) const {
+    const auto memory = check_memory(compiled);
+    if (!agree(compiled, interpreted) || !memory.empty()) tell(work, compiled, interpreted, lifted, memory);
+    count(Counter::lockstep_units);
+    count(Counter::lockstep_accesses, compiled.accesses.size());
 }
 
 bool Lockstep::agree(const UnitOutcome& compiled, const UnitOutcome& interpreted) const {
@@ -202,8 +287,7 @@ std::vector<MemoryDifference> Lockstep::check_memory(const UnitOutcome& compiled
         const abi::Access& access = log[i];
         if (access.kind == abi::AccessKind::result) continue;
         u64 now = 0;
-        const u8* const at = compiled.context->memory + access.address;
-        if (abi::guest_copy(reinterpret_cast<u8*>(&now), at, access.bytes) != 0) continue;
+        if (!load(compiled.context->memory + access.address, access.bytes, now)) continue;
         const u64 then = (access.writes() ? access.left() : access.loaded) & access.mask();
         const auto overwrites = [&](const abi::Access& later) {
             return later.writes() && later.address < access.address + access.bytes &&
@@ -226,24 +310,43 @@ bool Lockstep::others_may_write(GuestAddr address) const {
     return !region || region->shared;
 }
 
-void Lockstep::tell(const LockstepCode& code, const Work& work, const UnitOutcome& compiled,
-                    const UnitOutcome& interpreted, std::span<const MemoryDifference> memory) const {
+/// The instructions of a unit, in the order of its function.
+std::vector<GuestAddr> instructions_of(const ir::Function& f) {
+    std::vector<GuestAddr> path;
+    for (u32 block = 0; block < f.block_count(); ++block)
+        f.for_each(ir::BlockId(block), [&](ir::ValueId, const ir::Inst& inst) {
+            if (inst.origin != ir::OriginId::none && (path.empty() || path.back() != f[inst.origin]))
+                path.push_back(f[inst.origin]);
+        });
+    return path;
+}
+
+void Lockstep::tell(const Work& work, const UnitOutcome& compiled, const UnitOutcome& interpreted,
+                    const ir::Function* lifted, std::span<const MemoryDifference> memory) const {
     static std::atomic<bool> told = false;
     // The first ends the process, and with it any other.
     if (told.exchange(true))
         for (;;) std::atomic_thread_fence(std::memory_order_seq_cst);
-    ir::Function optimized = code.lifted;
+    const auto* const before = reinterpret_cast<const abi::Context*>(work.before);
+    Difference difference{.frontend = parts_.frontend,
+                          .space = parts_.space,
+                          .path = work.path,
+                          .lifted = lifted,
+                          .optimized = nullptr,
+                          .host_code = {},
+                          .before = before,
+                          .compiled = compiled,
+                          .interpreted = interpreted,
+                          .memory = memory};
+    if (lifted == nullptr) parts_.witness.see_difference(difference);
+    ir::Function optimized = *lifted;
     parts_.optimize(optimized, {});
     const std::string host_code = parts_.list_host_code(optimized);
-    parts_.witness.see_difference({.frontend = parts_.frontend,
-                                   .space = parts_.space,
-                                   .lifted = code.lifted,
-                                   .optimized = optimized,
-                                   .host_code = host_code,
-                                   .before = reinterpret_cast<const abi::Context*>(work.before),
-                                   .compiled = compiled,
-                                   .interpreted = interpreted,
-                                   .memory = memory});
+    const std::vector<GuestAddr> path = instructions_of(*lifted);
+    difference.path = path;
+    difference.optimized = &optimized;
+    difference.host_code = host_code;
+    parts_.witness.see_difference(difference);
 }
 
 }  // namespace
@@ -257,13 +360,16 @@ bool same_access(const abi::Access& logged, const abi::Access& replayed) {
 }
 
 bool same_exit(const UnitOutcome& compiled, const UnitOutcome& interpreted) {
-    // The interpreter's budget is never used up.
-    const bool polls = compiled.reason == abi::ExitReason::poll && compiled.context->budget < 0;
-    return compiled.reason == interpreted.reason || (polls && interpreted.reason == abi::ExitReason::lookup);
+    // The interpreter's budget is never used up, and it goes on where a unit does not apply.
+    const bool goes_on = (compiled.reason == abi::ExitReason::poll && compiled.context->budget < 0) ||
+                         compiled.reason == abi::ExitReason::tier_down;
+    return compiled.reason == interpreted.reason ||
+           (goes_on && interpreted.reason == abi::ExitReason::lookup);
 }
 
-std::unique_ptr<Tier> make_lockstep_tier(LockstepParts parts) {
-    return std::make_unique<Lockstep>(std::move(parts));
+std::unique_ptr<Tier> make_lockstep_tier(LockstepParts parts, LockstepSteps steps) {
+    if (steps == LockstepSteps::units) return std::make_unique<LockstepOfUnits>(std::move(parts));
+    return std::make_unique<LockstepOfStretches>(std::move(parts));
 }
 
 }  // namespace kiln::run

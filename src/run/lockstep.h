@@ -5,8 +5,11 @@
 // runs what was lifted, before any pass, from the state as it was, and reads from the log (abi/replay.h): so it sees what
 // the compiled unit saw, whatever other threads, processes and the kernel have written meanwhile. Threads run at once as
 // ever. Then memory must hold what the log says; where somebody else may have written, a deviation is counted as a race.
-// Units are never linked, so each is compared by itself. All of it is a tier around the one that compiles: engine and run
-// loop know nothing of it.
+// All of it is a tier around the one that compiles: engine and run loop know nothing of it.
+//
+// LockstepSteps::units    Units are never linked; each is compared by itself, with its own function before any pass.
+// LockstepSteps::stretch  Units are linked as ever, and compared where the thread comes back to the run loop, which it does
+//                         every few hundred instructions; the reference reads guest memory, an instruction at a time.
 #pragma once
 
 #include <functional>
@@ -41,10 +44,11 @@ struct MemoryDifference {
 struct Difference {
     const abi::Frontend& frontend;
     const mem::AddressSpace& space;
-    const ir::Function& lifted;     ///< what the interpreter ran
-    const ir::Function& optimized;  ///< what was compiled
-    std::string_view host_code;     ///< a listing, as it is without the access log
-    const abi::Context* before;     ///< the state
+    std::span<const GuestAddr> path;  ///< the unit's instructions, or those of a stretch as they were run
+    const ir::Function* lifted;       ///< what the interpreter ran; null for a stretch, and so the next two
+    const ir::Function* optimized;    ///< what was compiled
+    std::string_view host_code;       ///< a listing, as it is without the access log
+    const abi::Context* before;       ///< the state
     UnitOutcome compiled, interpreted;
     std::span<const MemoryDifference> memory;
 };
@@ -53,6 +57,8 @@ struct Difference {
 bool same_access(const abi::Access& logged, const abi::Access& replayed);
 /// Whether the ways out are: a thread that is asked for attention leaves with `poll` where it would go on.
 bool same_exit(const UnitOutcome& compiled, const UnitOutcome& interpreted);
+
+enum class LockstepSteps : u8 { units, stretch };
 
 /// Whoever is told of a difference. The guest must not go on after that: see_difference() ends the process.
 class LockstepWitness {
@@ -66,13 +72,13 @@ struct LockstepParts {
     std::unique_ptr<Tier> compiling;  ///< makes units that keep an access log
     const Tier& reference;
     const abi::Frontend& frontend;
-    const mem::AddressSpace& space;
+    mem::AddressSpace& space;
     Optimize optimize;  ///< before compiling
     /// The listing of the host code that the compiling tier makes of a function without an access log.
     std::function<std::string(const ir::Function&)> list_host_code;
     LockstepWitness& witness;
 };
 /// The engine that it is given to must leave passes to it.
-std::unique_ptr<Tier> make_lockstep_tier(LockstepParts parts);
+std::unique_ptr<Tier> make_lockstep_tier(LockstepParts parts, LockstepSteps steps);
 
 }  // namespace kiln::run

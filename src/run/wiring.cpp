@@ -264,7 +264,8 @@ std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressS
                                     .space = space,
                                     .optimize = std::exchange(optimize, optimize_nothing),
                                     .list_host_code = list,
-                                    .witness = *options.lockstep});
+                                    .witness = *options.lockstep},
+                                   options.lockstep_steps);
     }
     const Tiers tiers{&interpreter, tier1 != nullptr ? tier1.get() : &interpreter};
     return std::make_unique<Engine>(frontend, space, tiers, std::move(tier1), std::move(optimize), chosen);

@@ -17,8 +17,9 @@ struct Lockstep : testing::Test {
     Lockstep() { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
     ~Lockstep() override { run::tamper = nullptr; }
 
-    static run::EngineOptions options(debug::LockstepReport& report) {
-        return {.kind = EngineKind::jit1, .lockstep = &report};
+    static run::EngineOptions options(debug::LockstepReport& report,
+                                      run::LockstepSteps steps = run::LockstepSteps::units) {
+        return {.kind = EngineKind::jit1, .lockstep = &report, .lockstep_steps = steps};
     }
     debug::LockstepReport report;
 };
@@ -56,8 +57,21 @@ TEST_F(Lockstep, AgreesOnWhatIsRight) {
     EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, 5u * 4);
 }
 
-TEST_F(Lockstep, AgreesOnFaults) {
-    Guest guest(options(report));
+TEST_F(Lockstep, AgreesOnStretches) {
+    Guest guest(options(report, run::LockstepSteps::stretch));
+    const u64 units = value(Counter::lockstep_units), accesses = value(Counter::lockstep_accesses);
+    EXPECT_EQ(run_busy_loop(guest), ExitReason::syscall);
+    // The loop's unit is linked to itself once it has come back for it.
+    EXPECT_LT(value(Counter::lockstep_units) - units, 5u);
+    EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, 5u * 4);
+}
+
+class Faults : public Lockstep, public testing::WithParamInterface<run::LockstepSteps> {};
+INSTANTIATE_TEST_SUITE_P(Steps, Faults,
+                         testing::Values(run::LockstepSteps::units, run::LockstepSteps::stretch));
+
+TEST_P(Faults, AreAgreedUpon) {
+    Guest guest(options(report, GetParam()));
     Assembler code(code_at);
     code.store(InstId::sd, a0, a2, 0);
     code.imm(InstId::ld, a0, a1, 0);
@@ -130,6 +144,20 @@ TEST_F(Lockstep, ShowsAWrongRegister) {
         "0x5f(.|\n)*"
         "guest code\n(.|\n)*0x100008  sub a0, a0, a1(.|\n)*IR\nfunction rv64 0x100000(.|\n)*host "
         "code\n(.|\n)*mov");
+}
+
+TEST_F(Lockstep, ShowsAStretch) {
+    run::tamper = change_all<sub_to_add>;
+    EXPECT_EXIT(
+        {
+            Guest guest(options(report, run::LockstepSteps::stretch));
+            run_busy_loop(guest);
+        },
+        testing::ExitedWithCode(debug::lockstep_exit_status),
+        "the code from 0x100000 .*does something else compiled than interpreted\nstate\n(.|\n)*\\* x10 "
+        "(.|\n)*"
+        "\\* interpreted +store 0x200010 4 bytes leaves 0x5f(.|\n)*guest code\n(.|\n)*0x100008  sub a0, a0, "
+        "a1");
 }
 
 bool store_elsewhere(ir::Inst& inst) { return inst.op == ir::Op::store && (inst.imm += 8, true); }
