@@ -53,13 +53,15 @@ std::string for_runner(std::string text) {
     return text;
 }
 
-/// Whether it does the same each time, and ends: no loop, no result that the host decides.
+/// Whether it does the same each time and ends: no loop, not by its own start either (where tier 1 goes on until the budget is
+/// used up), and no result that the host decides.
 bool is_repeatable(const ir::Function& f) {
     bool repeatable = true;
     for (u32 block = 0; block < f.block_count(); ++block) {
         for (ir::EdgeId edge : f.edges_of(f[f[ir::BlockId(block)].last]))
             repeatable &= ir::index(f[edge].target) > block;
         f.for_each(ir::BlockId(block), [&](ir::ValueId, const ir::Inst& inst) {
+            repeatable &= inst.op != ir::Op::goto_pc || inst.imm != f.entry().raw;
             repeatable &= inst.op != ir::Op::call || !abi::is_logged(f.env()[inst.helper]);
         });
     }
