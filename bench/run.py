@@ -26,7 +26,8 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engines", default="native,qemu,kiln", help="which to compare (default: %(default)s)")
     parser.add_argument("--kiln", action="append", metavar="[NAME=]'PATH [OPTIONS]'",
-                        help="a kiln and its run options; repeat to compare several (default: the release build)")
+                        help="a kiln and its run options; repeat to compare several (default: the release build, "
+                             "and the same without its store, cold)")
     parser.add_argument("--qemu", default="qemu-riscv64", metavar="PATH", help="(default: %(default)s)")
     parser.add_argument("--cc", default="gcc-12", help="native compiler (default: %(default)s)")
     parser.add_argument("--cross-cc", default="riscv64-linux-gnu-gcc-12", help="(default: %(default)s)")
@@ -63,7 +64,8 @@ def make_engines(options):
             raise Unavailable(f"no {options.qemu}: install qemu-user, or leave qemu out with --engines")
         engines.append(Engine("qemu", "qemu", (path,), first_line([path, "--version"])))
     if "kiln" in wanted:
-        for text in options.kiln or [str(ROOT / "build/release/src/cli/kiln")]:
+        release = ROOT / "build/release/src/cli/kiln"
+        for text in options.kiln or [str(release), f"cold={release} --cache=off"]:
             named = re.match(r"(\w+)=(.*)", text)
             engines.append(make_kiln(*named.groups()) if named else make_kiln("kiln", text))
     names = [engine.name for engine in engines]

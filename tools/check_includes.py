@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "linux": ["run"],
     "machine": ["run"],
     "debug": ["run"],
-    "cli": ["linux", "machine", "debug"],
+    "cli": ["linux", "machine", "debug", "store"],
 }
 
 # The one file where the engine is put together, and what it reaches besides.

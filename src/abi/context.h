@@ -91,6 +91,8 @@ struct Context {
     Watch* watch = nullptr;
     /// How often compiled units went on by a direct and by an indirect jump; units made to count them only.
     u64 direct_jumps = 0, indirect_jumps = 0;
+    /// How often units that count may still be entered (UnitCode::counter_site): i32 numbers of the process.
+    u8* entry_counters = nullptr;
 
     /// Guest instructions executed so far.
     u64 instructions() const { return retired + static_cast<u64>(budget_filled - budget); }

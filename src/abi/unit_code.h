@@ -29,6 +29,13 @@ struct UnitRelocation {
     Stub stub;
 };
 
+/// A direct exit: where the distance to another unit goes, and where it leads while there is none.
+struct UnitLink {
+    u32 site;      ///< what Context::link_site will point to
+    u32 unlinked;  ///< the place in the unit that goes to Stub::lookup
+    GuestAddr target;
+};
+
 /// A host instruction that accesses guest memory, and what it means when it faults: state slots hold, or their
 /// pinned registers do, what they must before the guest instruction at `pc`.
 struct FaultPoint {
@@ -47,14 +54,20 @@ struct UnitCode {
     /// Where the unit looks for its own entry's address by Stub::lookup: whoever enters is sent there when the unit must
     /// not run any more.
     u32 forward = 0;
+    /// A unit that counts its entries (Context::entry_counters) has here the 32-bit offset of its counter, which the
+    /// engine sets; it leaves by Stub::lookup, as from `forward`, when the counter turns negative. 0: it does not count.
+    u32 counter_site = 0;
     std::vector<UnitRelocation> relocations;
+    std::vector<UnitLink> links;
     std::vector<FaultPoint> fault_points;
     /// The bytes for people, where that was asked for.
     std::string listing;
 
     void clear() {
         bytes.clear();
+        counter_site = 0;
         relocations.clear();
+        links.clear();
         fault_points.clear();
         listing.clear();
     }

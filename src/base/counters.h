@@ -38,9 +38,10 @@ enum class CounterUnit : u8 {
     calls,
     signals,
     threads,
-    accesses
+    accesses,
+    chapters
 };
-enum class CounterGroup : u8 { execution, translation, lockstep, system };
+enum class CounterGroup : u8 { execution, translation, store, lockstep, system };
 
 struct CounterInfo {
     std::string_view name;

@@ -46,6 +46,10 @@ namespace option_types {
     VALUE(off, "no")                                                              \
     VALUE(units, "each unit by itself, with its IR and host code where it fails") \
     VALUE(stretch, "some hundred instructions at a time, with units linked as ever")
+#define KILN_STORE_MODE_VALUES(VALUE)               \
+    VALUE(off, "every process compiles for itself") \
+    VALUE(ro, "use what is kept, and keep nothing") \
+    VALUE(rw, "use what is kept, and keep what is new")
 #define KILN_STATS_FORMAT_VALUES(VALUE) \
     VALUE(off, "no report")             \
     VALUE(text, "for people")           \
@@ -56,6 +60,7 @@ enum class Cpu : u8 { KILN_CPU_VALUES(KILN_ENUMERATOR) };
 enum class EngineKind : u8 { KILN_ENGINE_KIND_VALUES(KILN_ENUMERATOR) };
 enum class OptLevel : u8 { KILN_OPT_LEVEL_VALUES(KILN_ENUMERATOR) };
 enum class StatsFormat : u8 { KILN_STATS_FORMAT_VALUES(KILN_ENUMERATOR) };
+enum class StoreMode : u8 { KILN_STORE_MODE_VALUES(KILN_ENUMERATOR) };
 enum class Translation : u8 { KILN_TRANSLATION_VALUES(KILN_ENUMERATOR) };
 enum class Lockstep : u8 { KILN_LOCKSTEP_VALUES(KILN_ENUMERATOR) };
 #undef KILN_ENUMERATOR
@@ -92,6 +97,7 @@ using option_types::EngineKind;
 using option_types::Lockstep;
 using option_types::OptLevel;
 using option_types::StatsFormat;
+using option_types::StoreMode;
 using option_types::Translation;
 
 enum class OptionId : u8 {

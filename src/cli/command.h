@@ -39,6 +39,7 @@ int opened_by_kernel();
 int run(const Personality& who, Words words);     // run.cpp; also all that the qemu-user personalities do
 int help(const Personality& who, Words words);    // help.cpp
 int binfmt(const Personality& who, Words words);  // binfmt.cpp
+int cache(const Personality& who, Words words);   // cache.cpp
 
 struct Command {
     std::string_view name;
@@ -50,7 +51,8 @@ inline constexpr Command commands[] = {
     {"run", run, "[options] program [arguments]", "run a Linux program that was built for another processor"},
     {"binfmt", binfmt, "--install | --uninstall | --status | ...",
      "make the kernel start programs of another processor with kiln"},
-    {"help", help, "[run | options | binfmt]",
+    {"cache", cache, "--show | --clear | --print-directory", "look after the code that is kept on disk"},
+    {"help", help, "[run | options | binfmt | cache]",
      "explain a command, or every option with all its names and values"},
 };
 

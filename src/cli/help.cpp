@@ -211,8 +211,10 @@ int help(const Personality& who, Words words) {
     if (topic == "run") return print(run_help());
     if (topic == "options") return print(options_help());
     if (topic == "binfmt") return print(binfmt_help());
+    if (topic == "cache") return print(cache_help());
     if (topic == "help" || topic == "--help" || topic == "-h") return print(short_usage());
-    return complain(who, fmt::format("there is no help on {}; there is on run, options and binfmt", topic),
+    return complain(who,
+                    fmt::format("there is no help on {}; there is on run, options, binfmt and cache", topic),
                     usage_status(who));
 }
 

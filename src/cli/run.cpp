@@ -21,6 +21,7 @@
 #include "linux/guest.h"
 #include "linux/process.h"
 #include "linux/sysroot.h"
+#include "store/directory.h"
 
 namespace kiln::cli {
 
@@ -106,6 +107,23 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     return request;
 }
 
+/// Where compiled code is kept; null: nowhere. Whoever has more rights than his caller trusts nobody's files; debuggers
+/// and proofs want units made for them.
+abi::UnitStore* store_for(const Options& options) {
+    static std::optional<store::Directory> directory;
+    bool proves = false;
+    for (std::size_t i = 0; i < option_count; ++i)
+        proves |= options.given[i] && info(static_cast<OptionId>(i)).group == OptionGroup::proof;
+    if (options.store == StoreMode::off || has_more_rights_than_caller() || proves || options.gdb ||
+        options.gdb_connection)
+        return nullptr;
+    std::optional<store::DirectoryOptions> place = store::place_of(options.store_dir);
+    if (!place) return nullptr;
+    place->writable = options.store == StoreMode::rw;
+    directory.emplace(std::move(*place));
+    return &*directory;
+}
+
 /// What report() needs when the guest ends, wherever that happens.
 const Options* report_options = nullptr;
 debug::Observing* observing = nullptr;
@@ -146,6 +164,7 @@ int run(const Personality& who, Words words) {
         return complain(who, opened.error().message, 1);
 
     user::RunRequest request = request_for(who, options, words);
+    request.engine.store = store_for(options);
     auto watching = debug::Observing::create(options);
     if (!watching) return complain(who, watching.error().message, 1);
     observing = watching->get();

@@ -68,6 +68,7 @@ std::string_view title(CounterGroup group) {
     switch (group) {
         case CounterGroup::execution: return "execution";
         case CounterGroup::translation: return "translation";
+        case CounterGroup::store: return "store";
         case CounterGroup::lockstep: return "lockstep";
         case CounterGroup::system: return "system";
     }
@@ -140,8 +141,8 @@ std::string text_report(const StatsInput& input, const Account& account) {
         heading(name);
         for (const NamedCount& row : rows) line(grouped(row.count), row.name);
     };
-    for (CounterGroup group :
-         {CounterGroup::execution, CounterGroup::translation, CounterGroup::lockstep, CounterGroup::system}) {
+    for (CounterGroup group : {CounterGroup::execution, CounterGroup::translation, CounterGroup::store,
+                               CounterGroup::lockstep, CounterGroup::system}) {
         bool headed = false;
         for (size_t i = 0; i < counter_count; i++) {
             const auto counter = static_cast<Counter>(i);

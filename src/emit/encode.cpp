@@ -15,13 +15,13 @@ Encoder::Encoder(const HostFeatures& features, const EmitOptions& options)
     : state_(std::make_unique<State>(features, options)) {}
 Encoder::~Encoder() = default;
 
-Result<void> Encoder::encode(const MachineFunction& f, abi::UnitCode& out) {
+Result<void> Encoder::encode(const MachineFunction& f, bool counts, abi::UnitCode& out) {
     out.clear();
-    state_->encode(f, out);
+    state_->encode(f, counts, out);
     return {};
 }
 
-void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit) {
+void Encoder::State::encode(const MachineFunction& function, bool counts, abi::UnitCode& unit) {
     f = &function;
     out = &unit;
     code.reset();
@@ -41,12 +41,15 @@ void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit
 
     constexpr u8 nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
     a.embed(nop5, sizeof nop5);
+    forward = a.newLabel();
+    if (counts) count_entry();
     for (const MachineInst& inst : function.code) options.log_accesses ? logged(inst) : instruction(inst);
     for (std::size_t i = 0; i < colds.size(); ++i) {  // a cold path may bring more
         const std::function<void()> cold = std::move(colds[i]);
         cold();
     }
     unit.forward = static_cast<u32>(a.offset());
+    a.bind(forward);
     a.mov(x86::rax, function.entry.raw);
     a.xor_(x86::ecx, x86::ecx);
     go_to_stub(abi::Stub::lookup);
@@ -61,6 +64,16 @@ void Encoder::State::encode(const MachineFunction& function, abi::UnitCode& unit
     const asmjit::CodeBuffer& buffer = code.textSection()->buffer();
     unit.listing.assign(logger.data(), logger.dataSize());
     unit.bytes.assign(buffer.data(), buffer.data() + buffer.size());
+}
+
+void Encoder::State::count_entry() {
+    a.mov(x86::rax, context(offsetof(abi::Context, entry_counters), 8));
+    // The displacement is the engine's to set; it is there whatever its value.
+    constexpr u8 dec_dword_rax_disp32[] = {0xff, 0x88};
+    a.embed(dec_dword_rax_disp32, sizeof dec_dword_rax_disp32);
+    out->counter_site = static_cast<u32>(a.offset());
+    a.embedUInt32(0);
+    a.long_().js(forward);
 }
 
 x86::Mem Encoder::State::constant(u64 low, u8 bytes) {
@@ -321,6 +334,8 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
     a.long_().jmp(unlinked);
     later([=, this, pc = exit.pc] {
         a.bind(unlinked);
+        out->links.push_back(
+            {static_cast<u32>(code.labelOffset(jump)) + 1, static_cast<u32>(a.offset()), GuestAddr(pc)});
         a.lea(x86::rcx, x86::ptr(jump, 1));
         a.mov(x86::rax, pc);
         go_to_stub(abi::Stub::lookup);

@@ -29,8 +29,8 @@ class Encoder {
     Encoder(const Encoder&) = delete;
     Encoder& operator=(const Encoder&) = delete;
 
-    /// Encodes an allocated function into `out` (emptied first).
-    Result<void> encode(const MachineFunction& f, abi::UnitCode& out);
+    /// Encodes an allocated function into `out` (emptied first). `counts`: the unit counts its entries.
+    Result<void> encode(const MachineFunction& f, bool counts, abi::UnitCode& out);
 
   private:
     struct State;

@@ -27,7 +27,8 @@ inline CondCode code_of(Condition c) {
 struct Encoder::State {
     State(const HostFeatures& f, const EmitOptions& o) : features(f), options(o) {}
 
-    void encode(const MachineFunction& f, abi::UnitCode& out);
+    void encode(const MachineFunction& f, bool counts, abi::UnitCode& out);
+    void count_entry();
     void instruction(const MachineInst& inst);
     /// instruction() with what the access log asks for around it (encode_log.cpp).
     void logged(const MachineInst& inst);
@@ -88,6 +89,7 @@ struct Encoder::State {
     abi::UnitCode* out = nullptr;
     Label begin;
     std::vector<Label> blocks;
+    Label forward;  // where UnitCode::forward points to
     std::vector<std::function<void()>> colds;
     struct Constant {
         u64 low;

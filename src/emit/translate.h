@@ -14,10 +14,11 @@ class Translator {
         : selector_(features, options.flat), encoder_(features, options) {}
 
     /// Makes the unit of `f`, which must be well formed (ir/verify.h), or says why this tier has no code for it.
-    Result<void> translate(const ir::Function& f, abi::UnitCode& unit) {
+    /// `counts`: the unit counts its entries (UnitCode::counter_site).
+    Result<void> translate(const ir::Function& f, abi::UnitCode& unit, bool counts = false) {
         return selector_.select(f, machine_)
             .and_then([&] { return allocator_.allocate(machine_); })
-            .and_then([&] { return encoder_.encode(machine_, unit); });
+            .and_then([&] { return encoder_.encode(machine_, counts, unit); });
     }
 
   private:

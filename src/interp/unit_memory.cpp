@@ -158,12 +158,12 @@ thread_local Cutter cutter;
 
 void* take_unit_memory(std::size_t bytes) {
     const std::size_t needed = align_up(bytes + offsetof(Block, next), step);
+    if (needed > large) {
+        Chunk* const chunk = new_chunk(align_up(needed + sizeof(Chunk), u64{4096}));
+        return new_block(chunk, reinterpret_cast<u8*>(chunk + 1), needed)->unit();
+    }
     Cutter& own = cutter;
     if (own.left < needed) {
-        if (needed > large) {
-            Chunk* const chunk = new_chunk(align_up(needed + sizeof(Chunk), u64{4096}));
-            return new_block(chunk, reinterpret_cast<u8*>(chunk + 1), needed)->unit();
-        }
         if (free_blocks.any()) {
             const std::lock_guard lock(free_blocks.mutex);
             if (Block* const block = free_blocks.take(needed)) {

@@ -15,6 +15,7 @@
 
 #include "linux/debuggee.h"
 #include "linux/guest_memory.h"
+#include "linux/keep_units.h"
 #include "linux/own_descriptors.h"
 #include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
@@ -153,6 +154,7 @@ i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     // where kiln's own file is out of reach.
     if (kind != ProgramKind::guest || own_fd < 0)
         if (i64 result = run_by_kernel(); !guest || result != -ENOEXEC || own_fd < 0) return result;
+    keep_units(thread, false);
     work.command = {"kiln", "run"};
     const auto& options = process.request.nested_options;
     work.command.insert(work.command.end(), options.begin(), options.end());

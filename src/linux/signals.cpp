@@ -14,6 +14,7 @@
 #include "linux/altstack.h"
 #include "linux/debuggee.h"
 #include "linux/guest_memory.h"
+#include "linux/keep_units.h"
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
 #include "mem/fault.h"
@@ -250,6 +251,7 @@ void die_by_signal(Thread& thread, int signal) {
     }
     release_robust_locks_of_process(thread);
     if (request.at_exit != nullptr && !thread.shares_parent_memory) request.at_exit(thread.process);
+    keep_units(thread, true);
     ::signal(signal, SIG_DFL);
     SignalMask others = ~SignalMask::of(signal);
     host_syscall(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<u64>(&others), 0, sizeof others);

@@ -8,6 +8,7 @@
 #include "linux/debuggee.h"
 #include "linux/exec.h"
 #include "linux/guest_memory.h"
+#include "linux/keep_units.h"
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
 
@@ -98,6 +99,7 @@ void end_process(Thread& thread, int status) {
     if (thread.debugged != nullptr) thread.process.debugged->report_end(thread, status);
     release_robust_locks_of_process(thread);
     if (request.at_exit != nullptr && !thread.shares_parent_memory) request.at_exit(thread.process);
+    keep_units(thread, true);
     for (;;) host_syscall(SYS_exit_group, static_cast<u64>(status));
 }
 

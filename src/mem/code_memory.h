@@ -45,6 +45,8 @@ class CodeMemory {
 
     /// Writes what nobody runs yet.
     void write(u32 offset, std::span<const u8> bytes);
+    /// Where to write such; until fork().
+    std::span<u8> writable(u32 offset, u32 bytes) { return {write_ + offset, bytes}; }
     /// Writes 4 or 8 aligned bytes in one step: others may be running there.
     void patch(u32 offset, u32 value);
     void patch(u32 offset, u64 value);

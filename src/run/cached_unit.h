@@ -10,6 +10,8 @@
 
 namespace kiln::run {
 
+struct InstalledChapter;
+
 struct CachedUnit {
     // What entering a cold unit looks at, side by side: cold code enters one for each basic block.
     u64 pc = 0;
@@ -26,6 +28,7 @@ struct CachedUnit {
     u32 bytes = 0;  ///< that it takes in all
     std::unique_ptr<TierCode> code;
     std::vector<abi::CodeRange> ranges;
+    const InstalledChapter* chapter = nullptr;  ///< that it is part of; null: it was made by this process
     u64 hash = 0;  ///< of the guest bytes it was made from, if they can be written without a system call
 
     /// How often the guest code was entered while it was cold.

@@ -64,11 +64,16 @@ u64 CodeSnapshot::hash(std::span<const abi::CodeRange> ranges) {
 
 std::optional<u64> CodeSnapshot::hash_now(const mem::AddressSpace& space,
                                           std::span<const abi::CodeRange> ranges) {
-    std::vector<u8> bytes;
-    for (const abi::CodeRange& range : ranges) {
-        const std::size_t done = bytes.size();
-        bytes.resize(done + range.bytes);
-        if (!mem::copy_from(bytes.data() + done, space.host(range.begin), range.bytes)) return std::nullopt;
+    std::size_t total = 0, done = 0;
+    for (const abi::CodeRange& range : ranges) total += range.bytes;
+    std::vector<u8> bytes(total);
+    for (std::size_t i = 0; i < ranges.size();) {
+        const GuestAddr begin = ranges[i].begin;
+        u64 length = ranges[i].bytes;
+        // Units that stand behind each other are copied at once.
+        while (++i < ranges.size() && ranges[i].begin == begin + length) length += ranges[i].bytes;
+        if (!mem::copy_from(bytes.data() + done, space.host(begin), length)) return std::nullopt;
+        done += length;
     }
     return hash_bytes(bytes);
 }

@@ -1,6 +1,7 @@
 #include "run/compiled_units.h"
 
 #include <asm/prctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ namespace {
 constexpr u32 entry_bytes = 5;
 constexpr u64 entry_mask = (u64{1} << 8 * entry_bytes) - 1;
 constexpr u8 jump_opcode = 0xe9;
+constexpr u64 entry_nothing = 0x44'1f0f;  // nop dword [rax + rax + 0]
 
 }  // namespace
 
@@ -42,20 +44,20 @@ CompiledUnit::~CompiledUnit() {
 
 const void* CompiledUnit::entry() const { return units_.memory_->at(offset_); }
 
-void CompiledUnit::set_entry(u64 instruction) {
+void CompiledUnit::set_entry(u32 entry, u64 instruction) {
     mem::CodeMemory& memory = *units_.memory_;
     u64 first;
-    std::memcpy(&first, memory.at(offset_), sizeof first);
-    memory.patch(offset_, (first & ~entry_mask) | instruction);
+    std::memcpy(&first, memory.at(offset_ + entry), sizeof first);
+    memory.patch(offset_ + entry, (first & ~entry_mask) | instruction);
 }
 
-void CompiledUnit::forward(const void* target) {
-    const u32 to = target != nullptr ? units_.memory_->offset_of(target) : offset_ + forward_;
-    const u32 distance = to - (offset_ + entry_bytes);
-    set_entry(u64{distance} << 8 | jump_opcode);
+void CompiledUnit::forward(u32 entry, u32 lookup, const void* target) {
+    const u32 to = target != nullptr ? units_.memory_->offset_of(target) : offset_ + lookup;
+    const u32 distance = to - (offset_ + entry + entry_bytes);
+    set_entry(entry, u64{distance} << 8 | jump_opcode);
 }
 
-void CompiledUnit::resume() { set_entry(entry_ & entry_mask); }
+void CompiledUnit::resume(u32 entry) { set_entry(entry, entry_nothing); }
 
 void CompiledUnit::unlink_stale() {
     mem::CodeMemory& memory = *units_.memory_;
@@ -81,7 +83,11 @@ CompiledUnits::CompiledUnits(const abi::StubCode& stubs, std::span<const abi::Pi
     : stubs_(stubs),
       pinned_(pinned.begin(), pinned.end()),
       pc_offset_(pc_offset),
-      memory_(std::move(memory)) {
+      memory_(std::move(memory)),
+      counters_(nullptr, [](i32* counters) { munmap(counters, most_counters * sizeof(i32)); }) {
+    void* const counters = mmap(nullptr, most_counters * sizeof(i32), PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (counters != MAP_FAILED) counters_.reset(static_cast<i32*>(counters));
     stubs_at_ = *memory_->allocate(static_cast<u32>(stubs.bytes.size()), nullptr);
     memory_->write(stubs_at_, stubs.bytes);
     CompiledUnits* none = nullptr;
@@ -94,27 +100,58 @@ CompiledUnits::~CompiledUnits() {
     the_units = nullptr;
 }
 
-Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode& code) {
+Result<std::unique_ptr<CompiledUnit>> CompiledUnits::reserve(u32 code_bytes) {
     std::unique_ptr<CompiledUnit> unit(new CompiledUnit(*this));
-    const auto offset = memory_->allocate(static_cast<u32>(code.bytes.size()), unit.get());
+    const auto offset = memory_->allocate(code_bytes, unit.get());
     if (!offset) return fail("no room for more translated code", ENOMEM);
     unit->offset_ = *offset;
-    unit->code_bytes_ = static_cast<u32>(code.bytes.size());
-    unit->forward_ = code.forward;
-    std::memcpy(&unit->entry_, code.bytes.data(), sizeof unit->entry_);
-    unit->fault_points_ = code.fault_points;
-    std::vector<u8> bytes = code.bytes;
-    for (const abi::UnitRelocation& relocation : code.relocations) {
-        u32 stub = 0;
-        switch (relocation.stub) {
-            case abi::Stub::leave: stub = stubs_.leave; break;
-            case abi::Stub::lookup: stub = stubs_.lookup; break;
-            case abi::Stub::call: stub = stubs_.call; break;
-        }
-        const u32 distance = stubs_at_ + stub - (*offset + relocation.offset + 4);
-        std::memcpy(bytes.data() + relocation.offset, &distance, sizeof distance);
+    unit->code_bytes_ = code_bytes;
+    return unit;
+}
+
+void CompiledUnits::set_distance(u32 offset, abi::Stub stub) {
+    u32 to = 0;
+    switch (stub) {
+        case abi::Stub::leave: to = stubs_.leave; break;
+        case abi::Stub::lookup: to = stubs_.lookup; break;
+        case abi::Stub::call: to = stubs_.call; break;
     }
-    memory_->write(*offset, bytes);
+    const u32 distance = stubs_at_ + to - (offset + 4);
+    memory_->write(offset, {reinterpret_cast<const u8*>(&distance), sizeof distance});
+}
+
+Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode& code) {
+    auto unit = reserve(static_cast<u32>(code.bytes.size()));
+    if (!unit) return unit;
+    const u32 offset = (*unit)->offset_;
+    (*unit)->forward_ = code.forward;
+    (*unit)->fault_points_ = code.fault_points;
+    memory_->write(offset, code.bytes);
+    for (const abi::UnitRelocation& relocation : code.relocations)
+        set_distance(offset + relocation.offset, relocation.stub);
+    return unit;
+}
+
+Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(abi::Chapter& chapter, const FillCode& fill,
+                                                             i32 entries, u32& first_counter) {
+    if (counters_ == nullptr || chapter.units.size() > most_counters - counters_used_)
+        return fail("no room for more counters of entries", ENOMEM);
+    auto unit = reserve(chapter.code_bytes);
+    if (!unit) return unit;
+    const u32 offset = (*unit)->offset_;
+    const std::span<u8> place = memory_->writable(offset, chapter.code_bytes);
+    if (!fill(place)) return fail("the code cannot be read");
+    for (u32 stub = 0; stub < abi::stub_jumps; ++stub)
+        set_distance(offset + stub * abi::stub_jump_bytes + 1, static_cast<abi::Stub>(stub));
+    first_counter = counters_used_;
+    for (const abi::StoredUnit& stored : chapter.units) {
+        const u32 number = counters_used_++;
+        if (stored.counter_site == 0) continue;
+        const u32 at = number * sizeof(i32);
+        std::memcpy(place.data() + stored.counter_site, &at, sizeof at);
+        *counter(number) = entries;
+    }
+    (*unit)->fault_points_ = std::move(chapter.fault_points);
     return unit;
 }
 
@@ -129,7 +166,8 @@ abi::ExitReason CompiledUnits::run(const void* entry, abi::Context& context) con
     return reason;
 }
 
-void CompiledUnits::prepare_thread(const abi::Context& context) {
+void CompiledUnits::prepare_thread(abi::Context& context) const {
+    context.entry_counters = reinterpret_cast<u8*>(counters_.get());
     if (context.memory != nullptr)
         KILN_CHECK(syscall(SYS_arch_prctl, ARCH_SET_GS, reinterpret_cast<u64>(context.memory)) == 0);
 }

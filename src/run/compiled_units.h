@@ -8,15 +8,17 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
 #include <memory>
 
-#include "abi/unit_code.h"
+#include "abi/unit_store.h"
 #include "ir/env.h"
 #include "mem/code_memory.h"
 
 namespace kiln::run {
 
 class CompiledUnits;
+using FillCode = std::function<bool(std::span<u8>)>;
 
 /// A unit in code memory. Destroying it frees the memory: nobody may be in it or go there any more.
 class CompiledUnit {
@@ -32,16 +34,19 @@ class CompiledUnit {
     }
     /// From now on whoever enters goes to `target`, or leaves with ExitReason::lookup while that is null. Any thread
     /// may be in the unit.
-    void forward(const void* target);
+    void forward(const void* target) { forward(0, forward_, target); }
     /// Takes a forward(nullptr) back. Any thread may be in the unit.
-    void resume();
+    void resume() { resume(0); }
+    /// Both for an entry inside, whose own way to a lookup is at `lookup`.
+    void forward(u32 entry, u32 lookup, const void* target);
+    void resume(u32 entry);
     /// Unlinks the exits that lead to units whose entry forwards. Under the caller's lock, as is linking.
     void unlink_stale();
 
   private:
     friend class CompiledUnits;
     explicit CompiledUnit(CompiledUnits& units) : units_(units) {}
-    void set_entry(u64 instruction);
+    void set_entry(u32 entry, u64 instruction);
 
     /// An exit that was linked; unlinked, it has its first distance.
     struct Link {
@@ -50,7 +55,6 @@ class CompiledUnit {
 
     CompiledUnits& units_;
     u32 offset_ = 0, code_bytes_ = 0, forward_ = 0;  // no code: there was no room for it
-    u64 entry_ = 0;                                  // its first bytes, while it does not forward
     std::vector<abi::FaultPoint> fault_points_;
     std::vector<Link> links_;
 };
@@ -66,11 +70,18 @@ class CompiledUnits {
 
     /// Copies a unit into code memory; an error when there is no room. Any thread.
     Result<std::unique_ptr<CompiledUnit>> install(const abi::UnitCode& code);
+    /// The same for a chapter's units together, and one that counts may be entered `entries` times. The first of the
+    /// counters is `first_counter`; they are in the units' order.
+    /// `fill` writes the code, or says that it cannot.
+    Result<std::unique_ptr<CompiledUnit>> install(abi::Chapter& chapter, const FillCode& fill, i32 entries,
+                                                  u32& first_counter);
+    /// How often a unit of a chapter may still be entered; negative: somebody was refused. Other threads may be counting.
+    i32* counter(u32 number) { return counters_.get() + number; }
     /// Runs from a unit's entry until something leaves; any thread, on its own context. Guest addresses are relative to
     /// Context::memory, by way of GS if that is not 0.
     abi::ExitReason run(const void* entry, abi::Context& context) const;
     /// Before a thread first runs units on `context`.
-    static void prepare_thread(const abi::Context& context);
+    void prepare_thread(abi::Context& context) const;
     /// Makes a link (Context::link_site) go to a unit's entry. Under the caller's lock.
     void link(const void* site, const void* entry);
 
@@ -86,6 +97,10 @@ class CompiledUnits {
 
   private:
     friend class CompiledUnit;
+    /// Makes room for a unit's code.
+    Result<std::unique_ptr<CompiledUnit>> reserve(u32 code_bytes);
+    /// Makes the distance at that offset lead to a stub.
+    void set_distance(u32 offset, abi::Stub stub);
     CompiledUnits(const abi::StubCode& stubs, std::span<const abi::PinnedRegister> pinned, u32 pc_offset,
                   std::unique_ptr<mem::CodeMemory> memory);
     bool registers_in_force(const void* pc) const;
@@ -95,6 +110,9 @@ class CompiledUnits {
     u32 pc_offset_;
     std::unique_ptr<mem::CodeMemory> memory_;
     u32 stubs_at_ = 0;
+    static constexpr u32 most_counters = u32{1} << 24;
+    std::unique_ptr<i32, void (*)(i32*)> counters_;  // untouched pages cost nothing
+    u32 counters_used_ = 0;
 };
 
 }  // namespace kiln::run

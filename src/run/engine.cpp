@@ -38,7 +38,10 @@ Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Ti
           policy.hot_after = options.warm_after;
           return policy;
       }()),
-      code_pages_(space) {
+      code_pages_(space),
+      stored_(options.store != nullptr && options.kind == EngineKind::hybrid && tiers.hot != tiers.base
+                  ? std::make_unique<StoredCode>(*options.store, space, *tiers.hot, options.observer)
+                  : nullptr) {
     space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
     space_.set_write_listener([this](GuestAddr begin, u64 bytes) { return allow_writes(begin, bytes); });
     if (options_.observer != nullptr) {
@@ -56,14 +59,7 @@ Engine::~Engine() {
 // ---- Threads ----
 
 Engine::Thread::Thread(Engine& engine, abi::Context& context)
-    : engine_(engine),
-      context_(context),
-      base_translator_(engine.tiers_.base->new_translator(engine.frontend_)),
-      code_(engine.space_),
-      function_(engine.frontend_.env()) {
-    if (engine.tiers_.hot != engine.tiers_.base)
-        hot_translator_ = engine.tiers_.hot->new_translator(engine.frontend_);
-}
+    : engine_(engine), context_(context), code_(engine.space_), function_(engine.frontend_.env()) {}
 
 Engine::Thread::~Thread() {
     const std::lock_guard lock(engine_.mutex_);
@@ -164,7 +160,7 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
             context.fault.kind = space_.fault_kind(context.fault.address, context.fault.kind);
             return true;
         case abi::ExitReason::tier_down:
-            tier_down(pc_of(context));
+            tier_down(thread, pc_of(context));
             context.link_site = nullptr;
             return false;
         case abi::ExitReason::syscall:
@@ -263,7 +259,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         reason = abi::ExitReason::breakpoint;
         return nullptr;
     }
-    CachedUnit* unit = units_.find(pc);
+    CachedUnit* unit = find(thread, pc);
     thread.hits_ += unit != nullptr;
     policy_.count_search();
     if (unit != nullptr && unit->suspended) resume(*unit);
@@ -321,9 +317,9 @@ void Engine::count_entries(CachedUnit& unit) const {
     unit.code->count_entries(unit.counting);
 }
 
-void Engine::tier_down(u64 pc) {
+void Engine::tier_down(Thread& thread, u64 pc) {
     const std::lock_guard lock(mutex_);
-    CachedUnit* const unit = units_.find(pc);
+    CachedUnit* const unit = find(thread, pc);
     if (unit == nullptr || unit->tier != tiers_.hot) return;
     note_drop(*unit, TierReason::tier_down);
     never_compiled_.insert(pc);

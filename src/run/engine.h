@@ -29,6 +29,8 @@
 #include "run/jump_cache.h"
 #include "run/observer.h"
 #include "run/policy.h"
+#include "run/saving.h"
+#include "run/stored_code.h"
 #include "run/tier.h"
 #include "run/tier_decisions.h"
 #include "run/unit_map.h"
@@ -62,6 +64,9 @@ struct EngineOptions {
     /// on average, which also takes the time of tiers (0: none).
     bool observe_ir = false, listings = false;
     u64 sample_every = 0;
+    /// Where units of earlier processes are kept, and this one's will be; null: nowhere. Must outlive the engine. With
+    /// EngineKind::hybrid only.
+    abi::UnitStore* store = nullptr;
     /// Units are evicted when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
     /// And when there are more of them than this.
@@ -76,6 +81,8 @@ struct Tiers {
     const Tier* base = nullptr;
     const Tier* hot = nullptr;
 };
+
+class ChapterBuilder;
 
 class Engine {
   public:
@@ -133,6 +140,14 @@ class Engine {
     /// In the child of a fork, after the lock of freeze() was let go: of all threads only `survivor` is left.
     void after_fork_in_child(Thread& survivor);
 
+    // ---- The store (engine_saving.cpp) ----
+
+    /// What there is to keep of this process's units. Null: nothing that is worth it, or it cannot be done.
+    std::unique_ptr<Saving> begin_saving();
+    /// Compiles and writes it. In a process of its own, the copy of this one that fork() makes, where nothing else runs;
+    /// `thread` is the one that forked.
+    void finish_saving(Thread& thread, Saving& saving);
+
     /// Adds what threads have tallied since the last time (guest instructions, lookups, exits) to the
     /// counters; for threads that are outside run() or the calling one.
     void settle_counts();
@@ -166,7 +181,7 @@ class Engine {
     /// Does what leaving translated code with `reason` asks of the engine itself; whether run() returns.
     bool leave(Thread& thread, abi::ExitReason reason);
     /// Puts a unit of the base tier in the place of one that asked for it.
-    void tier_down(u64 pc);
+    void tier_down(Thread& thread, u64 pc);
     /// Notes that the thread is outside translated code; gives `reason` back.
     abi::ExitReason park(Thread& thread, abi::ExitReason reason);
     /// After a fault: whether the guest wrote to watched code, and may do so now.
@@ -196,7 +211,17 @@ class Engine {
     };
 
     u64 pc_of(const abi::Context& context) const;
+    /// The unit at `pc`, the store's too; null if there is none.
+    CachedUnit* find(Thread& thread, u64 pc);
+    /// Those chapters are entered no more.
+    void retire(std::vector<std::shared_ptr<InstalledChapter>> chapters);
+    /// All of them are taken out of the tables; what is wanted of them is installed again.
+    void bury_chapters();
+    /// The chapter that the builder puts together, checked against guest memory as it is.
+    std::optional<abi::Chapter> finish_chapter(const ChapterBuilder& builder) const;
     CachedUnit* insert(Thread& thread, std::unique_ptr<CachedUnit> made);
+    /// The same without making room for it.
+    CachedUnit* add(Thread& thread, std::unique_ptr<CachedUnit> made);
     /// Makes a cold unit ask for the tier above when it has been entered often enough, or as far as it can count.
     void count_entries(CachedUnit& unit) const;
     void retire(CachedUnit& unit);
@@ -243,6 +268,9 @@ class Engine {
     Policy policy_;
     CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
+    const std::unique_ptr<StoredCode> stored_;                      // null: no store
+    std::vector<std::shared_ptr<InstalledChapter>> retired_chapters_;
+    std::vector<std::pair<u64, std::shared_ptr<InstalledChapter>>> old_chapters_;  // with their generation
     std::vector<Thread*> threads_;
     std::size_t bytes_ = 0;                                // of live and retired units
     bool ages_known_ = false;                              // units have been suspended before
@@ -268,7 +296,13 @@ class Engine::Thread {
     abi::Context& context_;
     JumpCache jump_caches_[2];           // of the base tier, of the hot one
     const Tier* latest_tier_ = nullptr;  // whose code ran last: Context::link_site is in it
-    std::unique_ptr<Translator> base_translator_, hot_translator_;
+    /// A tier's translator; made when it is first wanted, because some are large, and a process may find all in the store.
+    Translator& translator(const Tier* tier) {
+        std::unique_ptr<Translator>& own = translators_[tier == engine_.tiers_.hot];
+        if (own == nullptr) own = tier->new_translator(engine_.frontend_);
+        return *own;
+    }
+    std::unique_ptr<Translator> translators_[2];  // of the base tier, of the hot one
     CodeSnapshot code_;
     ir::Function function_;
     abi::Lifted lifted_;

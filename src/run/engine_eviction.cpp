@@ -49,7 +49,7 @@ Room room_of(const CachedUnit& unit) { return {unit.bytes, 1}; }
 
 void Engine::make_room() {
     const Room limit{options_.cache_bytes, options_.cache_units};
-    const Room used{bytes_, units_.size()};
+    const Room used{bytes_ + (stored_ != nullptr ? stored_->bytes() : 0), units_.size()};
     if (used.exceeds(limit)) return evict(kept(limit.bytes), kept(limit.units));
     if (chaos_.drops_units()) return flush();
     if (chaos_.evicts_units()) return evict(used.bytes / 2, used.units / 2);
@@ -60,6 +60,7 @@ void Engine::make_room() {
 void Engine::evict(std::size_t most_bytes, std::size_t most_units) {
     const Room limit{most_bytes, most_units};
     count(Counter::evictions);
+    bury_chapters();
     std::array<Room, ranks> by_rank{};
     Room live;
     units_.for_each([&](CachedUnit& unit) {
@@ -108,6 +109,7 @@ void Engine::resume(CachedUnit& unit) {
 }
 
 void Engine::flush() {
+    bury_chapters();
     units_.take_all([&](std::unique_ptr<CachedUnit> unit) {
         note_drop(*unit, TierReason::flushed);
         bury(std::move(unit));
@@ -130,6 +132,16 @@ void Engine::bury_retired() {
     retired_.clear();
 }
 
+// Chapters go all at once: nobody knows which are in use, and they are soon installed again.
+void Engine::bury_chapters() {
+    if (stored_ != nullptr) retire(stored_->drop_all());
+    for (auto& chapter : retired_chapters_) {
+        bytes_ -= chapter->bytes();
+        old_chapters_.emplace_back(generation_, std::move(chapter));
+    }
+    retired_chapters_.clear();
+}
+
 void Engine::end_generation() {
     // Partner of come_in().
     generation_.fetch_add(1, std::memory_order_seq_cst);
@@ -140,7 +152,9 @@ void Engine::free_old_generations() {
     u64 oldest = generation_;
     for (const Thread* thread : threads_)
         oldest = std::min(oldest, thread->in_generation_.load(std::memory_order_seq_cst));
-    std::erase_if(old_, [&](const auto& entry) { return entry.first < oldest; });
+    const auto is_free = [&](const auto& entry) { return entry.first < oldest; };
+    std::erase_if(old_, is_free);
+    std::erase_if(old_chapters_, is_free);
 }
 
 }  // namespace kiln::run

@@ -22,13 +22,13 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     thread.watching_ = watching_;
     if (watching_) how.lift.max_instructions = 1;
     if (!warm) return how;
-    how.compiles = thread.hot_translator_ != nullptr && !watching_ && !never_compiled_.contains(pc);
+    how.compiles = tiers_.hot != tiers_.base && !watching_ && !never_compiled_.contains(pc);
     how.lift.read_once = how.compiles;
     // Where units are cold first, they have been counted.
     if (how.compiles && options_.warm_after != 0) how.lift.profile = &block_counts_;
     if (how.compiles)
         how.reason = policy_.hot_after() == 0 ? TierReason::forced : TierReason::entered_often;
-    else if (thread.hot_translator_ == nullptr)
+    else if (tiers_.hot == tiers_.base)
         how.reason = TierReason::warmed;
     else
         how.reason = watching_ ? TierReason::watched : TierReason::does_not_apply;
@@ -38,7 +38,8 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
 abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
     const std::lock_guard lock(engine_.mutex_);
     const CachedUnit* const unit = engine_.units_.find(pc.raw);
-    if (unit == nullptr) return {};
+    if (unit == nullptr)
+        return engine_.stored_ != nullptr ? engine_.stored_->history(pc) : abi::CodeHistory{};
     if (!unit->warm) return {unit->entries(), 0};
     // What has no code of the hot tier must not keep its neighbours from theirs.
     constexpr u32 never_copied = ~u32{0};
@@ -55,7 +56,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     const bool debugged = thread.watching_ || how.lift.stops != nullptr;
     if (!how.compiles && options_.templates && options_.opt == OptLevel::none && !debugged) {
         const CountedTime time(Counter::assemble_ns);
-        unit->code = thread.base_translator_->assemble(GuestAddr(pc), thread.code_, how.lift, lifted);
+        unit->code = thread.translator(tiers_.base).assemble(GuestAddr(pc), thread.code_, how.lift, lifted);
         unit->tier = tiers_.base;
         if (unit->code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
     }
@@ -110,7 +111,7 @@ bool Engine::lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) 
 
 void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
     const CountedTime time(Counter::compile_ns);
-    auto code = thread.hot_translator_->translate(thread.function_);
+    auto code = thread.translator(tiers_.hot).translate(thread.function_);
     if (code) {
         count(Counter::units_compiled);
         unit.code = std::move(*code);
@@ -123,7 +124,7 @@ void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
 
 void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {
     const CountedTime time(Counter::flatten_ns);
-    auto code = thread.base_translator_->translate(thread.function_);
+    auto code = thread.translator(tiers_.base).translate(thread.function_);
     if (!code) {
         std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
                      static_cast<unsigned long long>(pc), code.error().message.c_str());
@@ -143,7 +144,7 @@ void Engine::show(Thread& thread, const CachedUnit& unit, const Making& how) {
          .nanoseconds = how.nanoseconds,
          .bytes = unit.code->bytes(),
          .host_code = unit.code->host_code(),
-         .listing = compiled ? thread.hot_translator_->listing() : std::string_view()});
+         .listing = compiled ? thread.translator(tiers_.hot).listing() : std::string_view()});
 }
 
 void Engine::show_ir(u64 pc, const ir::Function& f, std::string_view after) {

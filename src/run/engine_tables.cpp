@@ -23,8 +23,25 @@ std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::uniqu
 
 // ---- The tables; all with the lock held ----
 
+CachedUnit* Engine::find(Thread& thread, u64 pc) {
+    CachedUnit* const unit = units_.find(pc);
+    if (unit != nullptr || stored_ == nullptr) return unit;
+    // Stored units know nothing of a debugger's wishes.
+    if (watching_ || stops_ != nullptr || never_compiled_.contains(pc)) return nullptr;
+    make_room();  // now, lest the chapter go before its unit is in the tables
+    const auto entries = static_cast<u16>(std::min<u32>(policy_.hot_after(), 0xffff));
+    std::unique_ptr<CachedUnit> stored = stored_->find(GuestAddr(pc), entries);
+    if (stored == nullptr) return nullptr;
+    count(Counter::units_entered);
+    return add(thread, std::move(stored));
+}
+
 CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     make_room();
+    return add(thread, std::move(made));
+}
+
+CachedUnit* Engine::add(Thread& thread, std::unique_ptr<CachedUnit> made) {
     CachedUnit& unit = *made;
     unit.bytes = static_cast<u32>(unit.bytes_taken());
     bytes_ += unit.bytes;
@@ -54,6 +71,17 @@ void Engine::retire(const std::vector<CachedUnit*>& units) {
     count(Counter::invalidations, units.size());
 }
 
+void Engine::retire(std::vector<std::shared_ptr<InstalledChapter>> chapters) {
+    for (std::shared_ptr<InstalledChapter>& chapter : chapters) {
+        for (const abi::StoredUnit& stored : chapter->units) {
+            CachedUnit* const unit = units_.find(stored.pc.raw);
+            if (unit != nullptr && unit->chapter == chapter.get()) retire(*unit);
+        }
+        bytes_ += chapter->bytes();
+        retired_chapters_.push_back(std::move(chapter));
+    }
+}
+
 void Engine::note_drop(const CachedUnit& unit, TierReason reason) {
     note_decision(reason, unit.pc);
     if (options_.observer != nullptr) options_.observer->see_drop(GuestAddr(unit.pc), reason);
@@ -65,6 +93,7 @@ void Engine::invalidate(GuestAddr begin, u64 bytes) {
     ++invalidation_;
     retire(code_pages_.in(begin, bytes));
     code_pages_.forget(begin, bytes);
+    if (stored_ != nullptr) retire(stored_->drop(begin, bytes));
 }
 
 void Engine::sync_code() {

@@ -1,7 +1,8 @@
 // A thread's cache of the units that its indirect jumps went to (Context::jump_cache).
 #pragma once
 
-#include <cstdlib>
+#include <sys/mman.h>
+
 #include <cstring>
 #include <memory>
 
@@ -24,14 +25,14 @@ class JumpCache {
   private:
     static constexpr std::size_t bytes = abi::jump_cache_entries * sizeof(abi::JumpCacheEntry);
     struct Free {
-        void operator()(void* memory) const { std::free(memory); }
+        void operator()(void* memory) const { munmap(memory, bytes); }
     };
-    /// Free entries are zeros, so that no page is touched before it is used: pc 0 belongs to the first entry, and that
-    /// one says that it is free.
+    /// Free entries are zeros, so that no page is touched before it is used (calloc clears memory that it has had before):
+    /// pc 0 belongs to the first entry, and that one says that it is free.
     static abi::JumpCacheEntry* zeros() {
-        auto* const memory = static_cast<abi::JumpCacheEntry*>(std::calloc(1, bytes));
-        KILN_CHECK(memory != nullptr);
-        return memory;
+        void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        KILN_CHECK(memory != MAP_FAILED);
+        return static_cast<abi::JumpCacheEntry*>(memory);
     }
 
     std::unique_ptr<abi::JumpCacheEntry[], Free> entries_{zeros()};

@@ -117,7 +117,7 @@ class Lockstep : public Tier {
           layout_(*parts_.frontend.env().layout),
           state_bytes_(state_bytes(layout_)) {}
 
-    void prepare_thread(const abi::Context& context) const override {
+    void prepare_thread(abi::Context& context) const override {
         parts_.compiling->prepare_thread(context);
         threads_.fetch_add(1, std::memory_order_relaxed);
     }

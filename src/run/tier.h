@@ -9,6 +9,7 @@
 
 #include "abi/context.h"
 #include "abi/frontend.h"
+#include "abi/unit_store.h"
 #include "base/check.h"
 #include "ir/function.h"
 
@@ -39,6 +40,20 @@ class TierCode {
     virtual u16 entries_left() const { KILN_UNREACHABLE(); }
 };
 
+/// The units of a chapter (abi/unit_store.h) where a tier has installed them. Offsets are the chapter's.
+class TierChapter {
+  public:
+    virtual ~TierChapter() = default;
+    virtual const void* entry(u32 offset) const = 0;
+    virtual std::size_t bytes() const = 0;
+    /// As TierCode's for the unit.
+    virtual void forward(const abi::StoredUnit& unit, const void* target) = 0;
+    virtual void resume(const abi::StoredUnit& unit) = 0;
+    /// As TierCode::count_entries() and entries_left() for the unit of this number in the chapter, which counts.
+    virtual void count_entries(std::size_t number, u16 entries) = 0;
+    virtual u16 entries_left(std::size_t number) const = 0;
+};
+
 /// Makes code; has working memory, so each thread has its own.
 class Translator {
   public:
@@ -48,6 +63,12 @@ class Translator {
     /// such way: then it must be lifted and translated.
     virtual std::unique_ptr<TierCode> assemble(GuestAddr pc, abi::CodeSource& code,
                                                const abi::LiftOptions& options, abi::Lifted& lifted) = 0;
+    /// Translates without installing, for a store; `counts`: the unit counts its entries. An error where the tier has no
+    /// code for it, or none that can be kept.
+    virtual Result<void> encode(const ir::Function&, bool counts, abi::UnitCode&) {
+        (void)counts;
+        return fail("this tier's code cannot be kept");
+    }
     /// The code that translate() made last, for people, if that is wanted of it.
     virtual std::string_view listing() const { return {}; }
 };
@@ -63,7 +84,17 @@ class Tier {
     /// Makes a direct exit (Context::link_site) go to `entry`.
     virtual void link(const void* site, const void* entry) const = 0;
     /// Before the calling thread first runs code on `context`.
-    virtual void prepare_thread(const abi::Context&) const {}
+    virtual void prepare_thread(abi::Context&) const {}
+    /// Installs units that a store has kept, whose code `fill` writes where it is told; those that count may be entered
+    /// `entries` times. An error when there is no room, or `fill` gives false. Takes the chapter's fault points.
+    virtual Result<std::unique_ptr<TierChapter>> install(abi::Chapter&,
+                                                         const std::function<bool(std::span<u8>)>& fill,
+                                                         u16 entries) const {
+        (void)fill, (void)entries;
+        return fail("this tier's code cannot be kept");
+    }
+    /// What shapes the tier's code besides the guest's: host features and options, as a hash.
+    virtual u64 code_key() const { return 0; }
     /// The code around units, of a tier that makes host code.
     virtual std::span<const u8> stub_code() const { return {}; }
     /// Before fork(), no other thread being in the engine: false if the child could not have the code. Behind a fork()

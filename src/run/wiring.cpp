@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "emit/stubs.h"
 #include "emit/translate.h"
 #include "interp/flatten.h"
@@ -119,24 +120,62 @@ Result<void> make_code(emit::Translator& emitter, const ir::Function& f, abi::Un
 }
 
 /// Makes a unit of bytes that a translator of the tier has made.
-Result<std::unique_ptr<TierCode>> install(CompiledUnits& units, const abi::UnitCode& code) {
+Result<std::unique_ptr<TierCode>> make_unit(CompiledUnits& units, const abi::UnitCode& code) {
     auto unit = units.install(code);
     if (!unit) return tl::unexpected(unit.error());
     return std::make_unique<Tier1Code>(std::move(*unit));
 }
 
+class Tier1Chapter final : public TierChapter {
+  public:
+    Tier1Chapter(CompiledUnits& units, std::unique_ptr<CompiledUnit> code, u32 first_counter)
+        : units_(units), code_(std::move(code)), first_counter_(first_counter) {}
+    const void* entry(u32 offset) const override { return static_cast<const u8*>(code_->entry()) + offset; }
+    std::size_t bytes() const override { return code_->bytes(); }
+    void forward(const abi::StoredUnit& unit, const void* target) override {
+        code_->forward(unit.entry, unit.forward, target);
+    }
+    void resume(const abi::StoredUnit& unit) override { code_->resume(unit.entry); }
+    void count_entries(std::size_t number, u16 entries) override {
+        __atomic_store_n(counter(number), entries, __ATOMIC_RELAXED);
+    }
+    u16 entries_left(std::size_t number) const override {
+        return static_cast<u16>(std::max(0, __atomic_load_n(counter(number), __ATOMIC_RELAXED)));
+    }
+
+  private:
+    i32* counter(std::size_t number) const {
+        return units_.counter(first_counter_ + static_cast<u32>(number));
+    }
+
+    CompiledUnits& units_;
+    const std::unique_ptr<CompiledUnit> code_;
+    const u32 first_counter_;
+};
+
 class Tier1 final : public Tier {
   public:
-    Tier1(std::unique_ptr<CompiledUnits> units, const emit::EmitOptions& options, const Fuel& fuel)
-        : units_(std::move(units)), options_(options), fuel_(fuel), units_left_(fuel.units) {}
+    Tier1(std::unique_ptr<CompiledUnits> units, const emit::EmitOptions& options, const Fuel& fuel,
+          u64 code_key)
+        : units_(std::move(units)),
+          options_(options),
+          fuel_(fuel),
+          code_key_(code_key),
+          units_left_(fuel.units) {}
     std::unique_ptr<Translator> new_translator(const abi::Frontend&) const override;
     abi::ExitReason run(const void* entry, abi::Context& context) const override {
         return units_->run(entry, context);
     }
     void link(const void* site, const void* entry) const override { units_->link(site, entry); }
-    void prepare_thread(const abi::Context& context) const override {
-        CompiledUnits::prepare_thread(context);
+    void prepare_thread(abi::Context& context) const override { units_->prepare_thread(context); }
+    Result<std::unique_ptr<TierChapter>> install(abi::Chapter& chapter, const FillCode& fill,
+                                                 u16 entries) const override {
+        u32 first_counter = 0;
+        auto code = units_->install(chapter, fill, entries, first_counter);
+        if (!code) return tl::unexpected(code.error());
+        return std::make_unique<Tier1Chapter>(*units_, std::move(*code), first_counter);
     }
+    u64 code_key() const override { return code_key_; }
     std::span<const u8> stub_code() const override { return units_->stub_code(); }
     bool before_fork() const override { return units_->memory().before_fork().has_value(); }
     void after_fork(bool in_child) const override {
@@ -149,6 +188,7 @@ class Tier1 final : public Tier {
     std::unique_ptr<CompiledUnits> units_;
     emit::EmitOptions options_;
     Fuel fuel_;
+    u64 code_key_;
     mutable std::atomic<u64> units_left_;
 };
 
@@ -160,13 +200,16 @@ class Tier1::Making final : public Translator {
             return fail("it is outside of --compile-from and --compile-to");
         if (tier_.units_left_ == 0) return fail("--fuel-units has been used up");
         if (auto made = make_code(emitter_, f, code_); !made) return tl::unexpected(made.error());
-        auto unit = install(*tier_.units_, code_);
+        auto unit = make_unit(*tier_.units_, code_);
         if (unit) burn(tier_.units_left_);
         return unit;
     }
     std::unique_ptr<TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
                                        abi::Lifted&) override {
         return nullptr;
+    }
+    Result<void> encode(const ir::Function& f, bool counts, abi::UnitCode& code) override {
+        return emitter_.translate(f, code, counts);
     }
     std::string_view listing() const override { return code_.listing; }
 
@@ -178,6 +221,25 @@ class Tier1::Making final : public Translator {
 
 std::unique_ptr<Translator> Tier1::new_translator(const abi::Frontend&) const {
     return std::make_unique<Making>(*this);
+}
+
+/// Tier::code_key(): whatever makes other code of the same guest bytes.
+u64 code_key_of(const EngineOptions& options, const emit::EmitOptions& emitting) {
+    const emit::HostFeatures has = emit::host_features();
+    const u8 bytes[] = {has.bmi,
+                        has.avx,
+                        has.fma,
+                        has.sse41,
+                        has.clmul,
+                        has.aes,
+                        has.avx512,
+                        emitting.flat,
+                        emitting.count_jumps,
+                        static_cast<u8>(options.opt),
+                        static_cast<u8>(options.lift.max_instructions >> 8),
+                        static_cast<u8>(options.lift.max_instructions)};
+    static_assert(sizeof has == 7, "every host feature shapes code");
+    return hash_bytes(bytes);
 }
 
 opt::Level level_of(OptLevel level) {
@@ -221,7 +283,9 @@ std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::Addre
     constexpr u64 least = u64{4} << 20;
     for (u64 bytes = code_memory_bytes(options.cache_bytes);; bytes = bytes / 2 & ~u64{4095}) {
         auto units = CompiledUnits::create(stubs, pinned, layout[layout.pc].offset, bytes);
-        if (units) return std::make_unique<Tier1>(std::move(*units), emitting, options.fuel);
+        if (units)
+            return std::make_unique<Tier1>(std::move(*units), emitting, options.fuel,
+                                           code_key_of(options, emitting));
         if (bytes > least) continue;
         std::fprintf(stderr, "kiln: %s: interpreting\n", units.error().message.c_str());
         return nullptr;

@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BISECT = HERE.parents[1] / "tools/bisect.py"
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))} | {"KILN_CACHE": "off"}
 
 # Wrong from the 37th unit on that is put together from templates; with units of one instruction from the 101st.
 STAND_IN = """#!/usr/bin/env python3

@@ -12,7 +12,7 @@ import time
 import unittest
 from pathlib import Path
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))} | {"KILN_CACHE": "off"}
 SETTINGS = ["set pagination off", "set confirm off", "set width 0", "set debuginfod enabled off"]
 SYSROOT = "/usr/riscv64-linux-gnu"
 FETCH = Path(__file__).resolve().parent.parent.parent / "tools" / "fetch_guests.py"

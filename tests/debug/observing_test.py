@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REASONS = dict(re.findall(r"^TIER_REASON\((\w+), +(\w+),", (HERE.parents[1] / "src/run/tier_reasons.def").read_text(),
                           re.M))
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))} | {"KILN_CACHE": "off"}
 
 
 def run(*words, rounds=1000, env=None):

@@ -12,7 +12,7 @@ import time
 import unittest
 from pathlib import Path
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))} | {"KILN_CACHE": "off"}
 
 
 def frame(payload):

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))} | {"KILN_CACHE": "off"}
 X86, ARM, RISCV, AARCH64 = 62, 40, 243, 183
 PT_LOAD, PT_INTERP = 1, 3
 BASE = 0x10000

@@ -14,7 +14,7 @@ import namespace
 
 COMPILER = "riscv64-linux-gnu-gcc"
 SOURCE = Path(__file__).with_name("binfmt_guest.c")
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_"))} | {"HOME": "/dev/null/none"}
 PERSON = 1000
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPILER = "riscv64-linux-gnu-gcc"
 ROW = re.compile(r'^OPTION\((\w+), .*?"([a-z0-9-]+)", *"([^"]*)", *"([^"]*)", *"', re.M)
 OPTIONS = ROW.findall((ROOT / "src/base/options.def").read_text())  # group, name, qemu-user's name, QEMU_ variable
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_", "T_"))}
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("KILN_", "QEMU_", "T_"))} | {"HOME": "/dev/null/none"}
 
 
 def run(*words, env=None, command=None, **more):
@@ -95,7 +95,7 @@ class WrongUsage(unittest.TestCase):
     def test_commands(self):
         self.check(["rnu"], "kiln: there is no command rnu; did you mean kiln run?")
         self.check(["frobnicate"], "kiln: there is no command frobnicate; to run a program: kiln run frobnicate")
-        self.check(["help", "cheese"], "kiln: there is no help on cheese; there is on run, options and binfmt")
+        self.check(["help", "cheese"], "kiln: there is no help on cheese; there is on run, options, binfmt and cache")
         done = run()
         self.assertEqual((done.stdout, done.returncode), ("", 2))
         self.assertTrue(done.stderr.startswith("usage: kiln run [options] program"))

@@ -44,7 +44,8 @@ FETCH = HERE.parent.parent / "tools" / "fetch_guests.py"
 REFERENCE = "qemu-riscv64"
 OLD = 981173106  # 2001-02-03 04:05:06 UTC, the age of every prepared file
 CLEAN = {"LC_ALL": "C", "TZ": "UTC", "TERM": "dumb", "PERL_HASH_SEED": "0", "PYTHONHASHSEED": "0",
-         "PYTHONDONTWRITEBYTECODE": "1"}
+         "PYTHONDONTWRITEBYTECODE": "1",
+         "KILN_CACHE": "off"}  # HOME is the working folder, whose files are compared
 
 
 class Case:

@@ -141,7 +141,7 @@ Runner::Runner(RunOn on) : machine_(std::make_unique<Machine>()) {
     machine_->state.context.jump_cache = machine_->jump_cache.data();
     if (on == RunOn::interpreter) return;
     machine_->units = the_units();
-    run::CompiledUnits::prepare_thread(machine_->state.context);
+    machine_->units->prepare_thread(machine_->state.context);
 }
 
 u64 Runner::compiled() const { return machine_->compiled; }

@@ -1,0 +1,87 @@
+#include "linux/keep_units.h"
+
+#include <linux/close_range.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "linux/process.h"
+#include "linux/safe_syscall.h"
+#include "linux/signals.h"
+#include "mem/access.h"
+
+namespace kiln::user {
+namespace {
+
+void close_all_descriptors() { host_syscall(SYS_close_range, 0, ~0u, 0); }
+
+/// Replaces mapped files by copies where code is, and lets go of the others: a file that is mapped keeps its file system
+/// from being unmounted. False when there is no memory.
+bool let_go_of_files(mem::AddressSpace& memory) {
+    for (const mem::Region& region : memory.regions()) {
+        if (region.backing->anonymous) continue;
+        u8* const place = memory.host(region.begin);
+        if (!(region.prot & PROT_EXEC)) {
+            munmap(place, region.bytes());
+            continue;
+        }
+        void* const copy =
+            mmap(nullptr, region.bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (copy == MAP_FAILED) return false;
+        // What a file that became shorter does not have is no code.
+        (void)mem::copy_from(copy, place, region.bytes());
+        if (mremap(copy, region.bytes(), region.bytes(), MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED)
+            return false;
+    }
+    return true;
+}
+
+[[noreturn]] void save(Thread& thread, run::Saving& saving) {
+    close_all_descriptors();
+    setsid();
+    setpriority(PRIO_PROCESS, 0, 19);
+    // Where this is not allowed, nobody has mounted what could be unmounted.
+    unshare(CLONE_NEWNS);
+    if (chdir("/") == 0 && let_go_of_files(thread.process.memory))
+        thread.process.engine.finish_saving(*thread.engine_thread, saving);
+    _exit(0);
+}
+
+/// fork(2) for a child that nobody hears of. Only where this is the process's one thread.
+pid_t fork_silently() { return static_cast<pid_t>(host_syscall(SYS_clone, 0, 0, 0, 0, 0)); }
+
+}  // namespace
+
+void keep_units(Thread& thread, bool ends) {
+    Process& process = thread.process;
+    const bool alone = process.threads <= 1;
+    if (thread.shares_parent_memory || process.debugged != nullptr || (!ends && !alone)) return;
+    const std::unique_ptr<run::Saving> saving = process.engine.begin_saving();
+    if (saving == nullptr) return;
+    // Before the child has them: somebody may wait for the other end of a pipe to close, or for a lock.
+    if (ends && alone) close_all_descriptors();
+    auto engine = process.engine.freeze();
+    auto memory = process.memory.freeze();
+    const SignalsBlocked blocked;
+    const auto save_in_child = [&] {
+        engine.unlock();
+        memory.unlock();
+        save(thread, *saving);
+    };
+    if (ends) {
+        if (fork() == 0) save_in_child();
+        return;
+    }
+    // The program goes on and may wait for its children: the one that saves must not be one of them.
+    const pid_t middle = fork_silently();
+    if (middle == 0) {
+        if (fork_silently() == 0) save_in_child();
+        _exit(0);
+    }
+    if (middle > 0) host_syscall(SYS_wait4, static_cast<u64>(middle), 0, __WALL, 0);
+}
+
+}  // namespace kiln::user

@@ -1,0 +1,94 @@
+// How the engine gives units to the store: the cold ones too, which it has never compiled.
+#include <algorithm>
+#include <map>
+
+#include "run/chapter_builder.h"
+#include "run/engine.h"
+
+namespace kiln::run {
+namespace {
+
+/// What is new in an image is worth a process when it weighs so much,
+constexpr std::size_t least_weight = 16;
+/// and more than this part of the units that the image has. A cold unit weighs 1.
+constexpr std::size_t least_part = 16;
+/// A unit that was compiled because the image has it as a cold one only would be compiled again each time.
+constexpr std::size_t hot_weight = 8;
+
+}  // namespace
+
+std::unique_ptr<Saving> Engine::begin_saving() {
+    if (stored_ == nullptr || !stored_->store().writable()) return nullptr;
+    const std::lock_guard lock(mutex_);
+    if (watching_ || stops_ != nullptr) return nullptr;
+    std::map<u64, Saving::Image> by_place;  // by its end
+    units_.for_each([&](const CachedUnit& unit) {
+        if (unit.chapter != nullptr) return;
+        const StoredCode::Place& place = stored_->place_of(GuestAddr(unit.pc));
+        if (!place.key || !place.holds(unit.ranges)) return;
+        Saving::Image& image = by_place[place.end];
+        image.place = place;
+        image.units.push_back({unit.pc, unit.tier == tiers_.hot});
+    });
+    auto saving = std::make_unique<Saving>();
+    for (auto& [end, image] : by_place) {
+        std::size_t weight = 0;
+        for (const Saving::Unit& unit : image.units) weight += unit.hot ? hot_weight : 1;
+        if (weight < std::max(least_weight, stored_->units_of(image.place) / least_part)) continue;
+        saving->images.push_back(std::move(image));
+    }
+    return saving->images.empty() ? nullptr : std::move(saving);
+}
+
+void Engine::finish_saving(Thread& thread, Saving& saving) {
+    abi::UnitCode code;
+    stored_->close_files();
+    for (Saving::Image& image : saving.images) {
+        const auto writer = stored_->store().begin_write(*image.place.key);
+        if (writer == nullptr) continue;         // somebody is at it
+        std::map<u64, ChapterBuilder> chapters;  // by window
+        // The same order makes the same image.
+        std::ranges::sort(image.units, {}, &Saving::Unit::pc);
+        for (const Saving::Unit& unit : image.units) {
+            abi::LiftOptions lift_options = options_.lift;
+            lift_options.read_once = true;
+            if (unit.hot)
+                lift_options.profile = &block_counts_;
+            else
+                lift_options.extend = false;
+            thread.code_.clear(++invalidation_);
+            if (!lift(thread, unit.pc, lift_options) || !image.place.holds(thread.lifted_.ranges)) continue;
+            if (!thread.translator(tiers_.hot).encode(thread.function_, !unit.hot, code)) continue;
+            chapters[unit.pc / abi::chapter_window].add(GuestAddr(unit.pc), thread.lifted_.instructions,
+                                                        thread.lifted_.ranges, code);
+        }
+        // What others have put there meanwhile stays, as far as it is about the same code.
+        std::vector<abi::Chapter> written;
+        const auto current = stored_->store().open(*image.place.key);
+        for (GuestAddr window : current != nullptr ? current->windows() : std::span<const GuestAddr>()) {
+            abi::Chapter chapter;
+            if (!current->read_all(window, chapter)) continue;
+            const auto newer = chapters.find(window.raw / abi::chapter_window);
+            if (newer == chapters.end()) {
+                written.push_back(std::move(chapter));
+            } else if (image.place.holds(chapter.ranges) &&
+                       CodeSnapshot::hash_now(space_, chapter.ranges) == chapter.guest_hash) {
+                newer->second.add(chapter);
+            }
+        }
+        for (const auto& [window, builder] : chapters)
+            if (auto chapter = finish_chapter(builder)) written.push_back(std::move(*chapter));
+        std::ranges::sort(written, {}, [](const abi::Chapter& chapter) { return chapter.units[0].pc; });
+        (void)writer->write(written);
+    }
+}
+
+std::optional<abi::Chapter> Engine::finish_chapter(const ChapterBuilder& builder) const {
+    abi::Chapter chapter = builder.build();
+    const auto hash = CodeSnapshot::hash_now(space_, chapter.ranges);
+    if (!hash) return std::nullopt;
+    chapter.guest_hash = *hash;
+    return chapter;
+}
+
+}  // namespace kiln::run

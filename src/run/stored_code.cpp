@@ -1,0 +1,236 @@
+#include "run/stored_code.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/bits.h"
+#include "base/counters.h"
+#include "base/hash.h"
+#include "mem/access.h"
+#include "run/code_snapshot.h"
+
+namespace kiln::run {
+namespace {
+
+/// A unit of a chapter, for the engine's tables.
+class StoredUnitCode final : public TierCode {
+  public:
+    StoredUnitCode(std::shared_ptr<InstalledChapter> chapter, std::size_t number)
+        : chapter_(std::move(chapter)), number_(number) {}
+    const void* entry() const override { return chapter_->code->entry(unit().entry); }
+    // The chapter is counted as a whole.
+    std::size_t bytes() const override { return sizeof *this; }
+    void forward(const void* target) override {
+        chapter_->left[number_] = true;
+        chapter_->code->forward(unit(), target);
+    }
+    void suspend() override { chapter_->code->forward(unit(), nullptr); }
+    void resume() override { chapter_->code->resume(unit()); }
+    // Chapters go before anything that they are linked to does.
+    void unlink_stale() override {}
+    void count_entries(u16 entries) override { chapter_->code->count_entries(number_, entries); }
+    u16 entries_left() const override { return chapter_->code->entries_left(number_); }
+    std::span<const u8> host_code() const override {
+        return {static_cast<const u8*>(entry()), unit().forward - unit().entry};
+    }
+
+  private:
+    const abi::StoredUnit& unit() const { return chapter_->units[number_]; }
+
+    const std::shared_ptr<InstalledChapter> chapter_;
+    const std::size_t number_;
+};
+
+GuestAddr window_of(GuestAddr pc) { return GuestAddr(align_down(pc.raw, abi::chapter_window)); }
+
+}  // namespace
+
+// ---- One chapter ----
+
+std::optional<std::size_t> InstalledChapter::find(GuestAddr pc) const {
+    const auto unit = std::ranges::lower_bound(units, pc, {}, &abi::StoredUnit::pc);
+    if (unit == units.end() || unit->pc != pc) return std::nullopt;
+    return static_cast<std::size_t>(unit - units.begin());
+}
+
+void InstalledChapter::leave() {
+    for (const abi::StoredUnit& unit : units) code->forward(unit, nullptr);
+    left.assign(units.size(), true);
+}
+
+// ---- Places and images ----
+
+StoredCode::StoredCode(abi::UnitStore& store, mem::AddressSpace& space, const Tier& tier, Observer* observer)
+    : store_(store), space_(space), tier_(tier), observer_(observer) {}
+
+bool StoredCode::Place::holds(std::span<const abi::CodeRange> ranges) const {
+    return std::ranges::all_of(ranges, [&](const abi::CodeRange& range) {
+        return range.begin.raw >= begin && range.begin.raw < end && range.bytes <= end - range.begin.raw;
+    });
+}
+
+const StoredCode::Place& StoredCode::place_of(GuestAddr pc) {
+    const auto known = places_.upper_bound(pc.raw);
+    if (known != places_.end() && pc.raw >= known->second.begin) return known->second;
+    static const Place nowhere;
+    const auto region = space_.find(pc);
+    if (!region || !(region->prot & PROT_EXEC)) return nowhere;
+    Place place{region->begin.raw, region->end.raw, key_of(*region)};
+    return places_.insert_or_assign(place.end, place).first->second;
+}
+
+// What identifies a file is its first page: its headers, with the build id that linkers put there. Chapters are checked
+// against the code itself.
+std::optional<abi::ImageKey> StoredCode::key_of(const mem::Region& region) const {
+    if (region.shared || region.backing->anonymous || (region.prot & PROT_WRITE)) return std::nullopt;
+    if (region.offset > region.begin.raw) return std::nullopt;
+    const GuestAddr base(region.begin.raw - region.offset);
+    const auto first = space_.find(base);
+    if (!first || first->begin.raw > base.raw || first->backing != region.backing ||
+        first->offset + (base - first->begin) != 0 || (first->prot & PROT_WRITE))
+        return std::nullopt;
+    struct Identity {
+        u8 page[mem::page_bytes];
+        u64 base;
+        u64 code_key;
+    } identity;
+    if (!mem::copy_from(identity.page, space_.host(base), sizeof identity.page)) return std::nullopt;
+    identity.base = base.raw;
+    identity.code_key = tier_.code_key();
+    const std::span<const u8> bytes(reinterpret_cast<const u8*>(&identity), sizeof identity);
+    return abi::ImageKey{hash_bytes(bytes), hash_bytes(bytes, 1)};
+}
+
+std::size_t StoredCode::units_of(const Place& place) const {
+    const auto image = place.key ? images_.find(*place.key) : images_.end();
+    return image == images_.end() || image->second.file == nullptr ? 0 : image->second.file->unit_count();
+}
+
+// ---- Finding and installing ----
+
+std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries) {
+    const Place& place = place_of(pc);
+    if (!place.key) return nullptr;
+    entries_ = entries;
+    const auto [known, is_new] = images_.try_emplace(*place.key);
+    Image& image = known->second;
+    if (is_new) image.file = store_.open(*place.key);
+    if (image.file == nullptr) return nullptr;
+    const GuestAddr window = window_of(pc);
+    const auto [slot, unknown] = image.chapters.try_emplace(window.raw);
+    if (unknown) slot->second = install(image, place, window, entries);
+    const std::shared_ptr<InstalledChapter>& chapter = slot->second;
+    if (chapter == nullptr) return nullptr;
+    const auto number = chapter->find(pc);
+    if (!number || chapter->left[*number]) return nullptr;
+    const abi::StoredUnit& stored = chapter->units[*number];
+    auto unit = std::make_unique<CachedUnit>();
+    unit->pc = pc.raw;
+    unit->tier = &tier_;
+    unit->warm = stored.counter_site == 0;
+    unit->instructions = stored.instructions;
+    const auto ranges = chapter->ranges.begin() + stored.first_range;
+    unit->ranges.assign(ranges, ranges + stored.range_count);
+    unit->chapter = chapter.get();
+    unit->code = std::make_unique<StoredUnitCode>(chapter, *number);
+    unit->entry = unit->code->entry();
+    if (!unit->warm) unit->counted = history(pc).entries;
+    return unit;
+}
+
+std::shared_ptr<InstalledChapter> StoredCode::install(const Image& image, const Place& place,
+                                                      GuestAddr window, u16 entries) {
+    const CountedTime time(Counter::store_ns);
+    abi::Chapter chapter;
+    if (!image.file->read(window, chapter)) return nullptr;
+    if (!place.holds(chapter.ranges) ||
+        CodeSnapshot::hash_now(space_, chapter.ranges) != chapter.guest_hash) {
+        count(Counter::store_stale);
+        return nullptr;
+    }
+    auto code =
+        tier_.install(chapter, [&](std::span<u8> to) { return image.file->read_code(window, to); }, entries);
+    if (!code) return nullptr;
+    auto installed = std::make_shared<InstalledChapter>();
+    installed->units = std::move(chapter.units);
+    installed->ranges = std::move(chapter.ranges);
+    installed->left.assign(installed->units.size(), false);
+    installed->code = std::move(*code);
+    bytes_ += installed->bytes();
+    count(Counter::chapters_installed);
+    count(Counter::units_loaded, installed->units.size());
+    if (observer_ != nullptr)
+        for (const abi::StoredUnit& unit : installed->units)
+            observer_->see_unit(
+                {.pc = unit.pc,
+                 .ranges = std::span(installed->ranges).subspan(unit.first_range, unit.range_count),
+                 .instructions = unit.instructions,
+                 .reason = TierReason::stored,
+                 .bytes = unit.forward - unit.entry,
+                 .host_code = {static_cast<const u8*>(installed->code->entry(unit.entry)),
+                               unit.forward - unit.entry}});
+    return installed;
+}
+
+abi::CodeHistory StoredCode::history(GuestAddr pc) const {
+    const auto place = places_.upper_bound(pc.raw);
+    if (place == places_.end() || pc.raw < place->second.begin || !place->second.key) return {};
+    const auto image = images_.find(*place->second.key);
+    if (image == images_.end()) return {};
+    const auto slot = image->second.chapters.find(window_of(pc).raw);
+    if (slot == image->second.chapters.end() || slot->second == nullptr) return {};
+    const auto number = slot->second->find(pc);
+    if (!number) return {};
+    const abi::StoredUnit& unit = slot->second->units[*number];
+    if (unit.counter_site == 0) return {entries_, unit.instructions};
+    const u16 left = slot->second->code->entries_left(*number);
+    return {static_cast<u32>(std::max(0, entries_ - left)), 0};
+}
+
+// ---- Dropping ----
+
+void StoredCode::close_files() {
+    for (auto& [key, image] : images_) image.file.reset();
+}
+
+template <class Condition>
+std::vector<std::shared_ptr<InstalledChapter>> StoredCode::drop_if(Condition&& condition) {
+    std::vector<std::shared_ptr<InstalledChapter>> dropped;
+    for (auto& [key, image] : images_)
+        for (auto slot = image.chapters.begin(); slot != image.chapters.end();) {
+            std::shared_ptr<InstalledChapter>& chapter = slot->second;
+            if (chapter != nullptr && !condition(*chapter)) {
+                ++slot;
+                continue;
+            }
+            if (chapter != nullptr) {
+                bytes_ -= chapter->bytes();
+                chapter->leave();
+                dropped.push_back(std::move(chapter));
+            }
+            slot = image.chapters.erase(slot);
+        }
+    return dropped;
+}
+
+std::vector<std::shared_ptr<InstalledChapter>> StoredCode::drop(GuestAddr begin, u64 bytes) {
+    const u64 end = begin.raw + bytes;
+    bool any = false;
+    for (auto place = places_.upper_bound(begin.raw); place != places_.end() && place->second.begin < end;
+         any = true)
+        place = places_.erase(place);
+    if (!any) return {};
+    return drop_if([&](const InstalledChapter& chapter) {
+        return std::ranges::any_of(chapter.ranges, [&](const abi::CodeRange& range) {
+            return range.begin.raw < end && range.begin.raw + range.bytes > begin.raw;
+        });
+    });
+}
+
+std::vector<std::shared_ptr<InstalledChapter>> StoredCode::drop_all() {
+    return drop_if([](const InstalledChapter&) { return true; });
+}
+
+}  // namespace kiln::run

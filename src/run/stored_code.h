@@ -1,0 +1,99 @@
+// The stored units (abi/unit_store.h) that this process uses: which chapters are installed, and whether the guest bytes
+// they were made from are those in memory.
+//
+// A chapter is installed when the guest first comes to a pc in its window for which the engine has no unit, and dropped
+// as a whole when any of the guest code behind it changes or goes away. The engine learns of a unit when it looks for
+// it; many are only ever entered by links inside the chapter. Not thread-safe: the engine's lock guards it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "abi/unit_store.h"
+#include "mem/address_space.h"
+#include "run/cached_unit.h"
+#include "run/observer.h"
+#include "run/tier.h"
+
+namespace kiln::run {
+
+/// A chapter that is installed.
+struct InstalledChapter {
+    std::vector<abi::StoredUnit> units;  ///< ascending
+    std::vector<abi::CodeRange> ranges;
+    std::vector<bool> left;  ///< by unit: it forwards elsewhere, so that it cannot be entered any more
+    std::unique_ptr<TierChapter> code;
+
+    std::optional<std::size_t> find(GuestAddr pc) const;
+    std::size_t bytes() const {
+        return sizeof *this + units.size() * sizeof units[0] + ranges.size() * sizeof ranges[0] +
+               code->bytes();
+    }
+    /// Whoever enters one of its units leaves with ExitReason::lookup.
+    void leave();
+};
+
+class StoredCode {
+  public:
+    /// The references must outlive it. `tier` made the units of `store`, and runs them. `observer`: null for none.
+    StoredCode(abi::UnitStore& store, mem::AddressSpace& space, const Tier& tier, Observer* observer);
+
+    abi::UnitStore& store() { return store_; }
+
+    /// The unit at `pc`, for the engine's tables; null if there is none. A chapter's units may be entered `entries` times
+    /// each until they ask for more. A chapter that had to be installed for it adds to bytes().
+    std::unique_ptr<CachedUnit> find(GuestAddr pc, u16 entries);
+    /// How often the unit there was entered while it counted, as far as chapters that are installed know it.
+    abi::CodeHistory history(GuestAddr pc) const;
+    /// Memory that installed chapters take.
+    std::size_t bytes() const { return bytes_; }
+
+    /// Guest code in the range changed or went away: gives the chapters made from it, which left.
+    std::vector<std::shared_ptr<InstalledChapter>> drop(GuestAddr begin, u64 bytes);
+    /// Lets go of the images' files: nothing more will be found.
+    void close_files();
+    /// The same for all.
+    std::vector<std::shared_ptr<InstalledChapter>> drop_all();
+
+    /// Where units may be kept from: [begin, end) of a file that is mapped to be executed and that the guest cannot
+    /// write, and the image that they belong to.
+    struct Place {
+        u64 begin = 0, end = 0;
+        std::optional<abi::ImageKey> key;  ///< none: nothing is kept of it
+        bool holds(std::span<const abi::CodeRange> ranges) const;
+    };
+    /// How many units the store has for it, as of when that was first asked for.
+    std::size_t units_of(const Place& place) const;
+    /// The place of `pc`; one without a key if it is nowhere of that kind.
+    const Place& place_of(GuestAddr pc);
+
+  private:
+    struct Image {
+        std::unique_ptr<abi::UnitImage> file;  // null: there is none
+        std::unordered_map<u64, std::shared_ptr<InstalledChapter>>
+            chapters;  // by window; null: none to be had
+    };
+    struct KeyHash {
+        std::size_t operator()(const abi::ImageKey& key) const { return key.low; }
+    };
+
+    std::shared_ptr<InstalledChapter> install(const Image& image, const Place& place, GuestAddr window,
+                                              u16 entries);
+    std::optional<abi::ImageKey> key_of(const mem::Region& region) const;
+    template <class Condition>
+    std::vector<std::shared_ptr<InstalledChapter>> drop_if(Condition&& condition);
+
+    abi::UnitStore& store_;
+    mem::AddressSpace& space_;
+    const Tier& tier_;
+    Observer* const observer_;
+    std::map<u64, Place> places_;  // by end
+    std::unordered_map<abi::ImageKey, Image, KeyHash> images_;
+    std::size_t bytes_ = 0;
+    u16 entries_ = 0;  // that units could be entered when their chapter was installed
+};
+
+}  // namespace kiln::run

@@ -1,0 +1,296 @@
+#include "store/image_file.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "abi/guest_access.h"
+#include "base/bits.h"
+#include "base/counters.h"
+#include "base/hash.h"
+
+namespace kiln::store {
+namespace {
+
+// An entry is replaced by one store of this size.
+constexpr u32 entry_bytes = 8;
+
+/// Copies from a file that may have become shorter: that must not end the process.
+bool copy(void* to, std::span<const u8> from) {
+    return abi::guest_copy(static_cast<u8*>(to), from.data(), from.size()) == 0;
+}
+
+template <class T>
+std::span<const u8> bytes_of(const T& value) {
+    return {reinterpret_cast<const u8*>(&value), sizeof value};
+}
+
+u64 checksum_of(FileHeader header, std::span<const FileChapter> chapters) {
+    header.checksum = 0;
+    return hash_bytes({reinterpret_cast<const u8*>(chapters.data()), chapters.size_bytes()},
+                      hash_bytes(bytes_of(header)));
+}
+
+// What is read by copying looks alike in the file and in memory.
+template <class File, class Memory>
+constexpr bool alike = sizeof(File) == sizeof(Memory) && alignof(File) == alignof(Memory);
+static_assert(alike<FileUnit, abi::StoredUnit> &&
+              offsetof(FileUnit, entry) == offsetof(abi::StoredUnit, entry) &&
+              offsetof(FileUnit, forward) == offsetof(abi::StoredUnit, forward) &&
+              offsetof(FileUnit, counter_site) == offsetof(abi::StoredUnit, counter_site) &&
+              offsetof(FileUnit, instructions) == offsetof(abi::StoredUnit, instructions) &&
+              offsetof(FileUnit, first_range) == offsetof(abi::StoredUnit, first_range) &&
+              offsetof(FileUnit, range_count) == offsetof(abi::StoredUnit, range_count));
+static_assert(alike<FileRange, abi::CodeRange> &&
+              offsetof(FileRange, bytes) == offsetof(abi::CodeRange, bytes));
+static_assert(alike<FileFaultPoint, abi::FaultPoint> &&
+              offsetof(FileFaultPoint, retired) == offsetof(abi::FaultPoint, retired) &&
+              offsetof(FileFaultPoint, pc) == offsetof(abi::FaultPoint, pc) &&
+              offsetof(FileFaultPoint, base) == offsetof(abi::FaultPoint, base) &&
+              offsetof(FileFaultPoint, index) == offsetof(abi::FaultPoint, index) &&
+              offsetof(FileFaultPoint, scale) == offsetof(abi::FaultPoint, scale) &&
+              offsetof(FileFaultPoint, disp) == offsetof(abi::FaultPoint, disp));
+
+template <class T>
+std::span<u8> raw(std::vector<T>& list) {
+    return {reinterpret_cast<u8*>(list.data()), list.size() * sizeof(T)};
+}
+
+/// Whether all that a chapter says of itself can be: nothing leads out of it.
+bool is_consistent(const abi::Chapter& chapter, GuestAddr window) {
+    const u64 end = chapter.code_bytes;
+    if (chapter.units.empty() || chapter.units[0].entry < abi::stub_jumps * abi::stub_jump_bytes)
+        return false;
+    for (std::size_t i = 0; i < chapter.units.size(); ++i) {
+        const abi::StoredUnit& unit = chapter.units[i];
+        const u64 unit_end = i + 1 < chapter.units.size() ? chapter.units[i + 1].entry : end;
+        if (unit.pc - window >= abi::chapter_window || unit.entry % entry_bytes != 0) return false;
+        if (i > 0 && unit.pc <= chapter.units[i - 1].pc) return false;
+        if (u64{unit.entry} + entry_bytes > unit.forward || unit.forward >= unit_end) return false;
+        if (unit.counter_site != 0 &&
+            (unit.counter_site < unit.entry + entry_bytes || u64{unit.counter_site} + 4 > unit.forward))
+            return false;
+        if (u64{unit.first_range} + unit.range_count > chapter.ranges.size()) return false;
+    }
+    const auto fits = [&](const abi::FaultPoint& p) {
+        const auto is_register = [](u8 r) { return r < 16 || r == abi::FaultPoint::no_register; };
+        return p.offset < end && is_register(p.base) && is_register(p.index) && p.scale <= 3;
+    };
+    return std::ranges::all_of(chapter.fault_points, fits) &&
+           std::ranges::is_sorted(chapter.fault_points, {}, &abi::FaultPoint::offset);
+}
+
+/// The same for what is there for putting chapters together.
+bool is_linkage_consistent(const abi::Chapter& chapter) {
+    const u64 end = chapter.code_bytes;
+    const auto has_word = [&](u32 offset) { return u64{offset} + 4 <= end; };
+    const auto fits = [&](const abi::UnitRelocation& r) {
+        return has_word(r.offset) && static_cast<u32>(r.stub) < abi::stub_jumps;
+    };
+    const auto is_link = [&](const abi::UnitLink& link) {
+        return has_word(link.site) && link.site % 4 == 0 && link.unlinked < end;
+    };
+    return std::ranges::all_of(chapter.relocations, fits) && std::ranges::all_of(chapter.links, is_link) &&
+           std::ranges::is_sorted(chapter.relocations, {}, &abi::UnitRelocation::offset) &&
+           std::ranges::is_sorted(chapter.links, {}, &abi::UnitLink::site);
+}
+
+bool damaged() {
+    count(Counter::store_damaged);
+    return false;
+}
+
+/// The arrays of one part, and the part's checksum (format.h).
+class Part {
+  public:
+    template <class T, class From, class Convert>
+    void array(const std::vector<From>& list, Convert&& convert) {
+        const std::size_t begin = bytes_.size();
+        for (const From& element : list) {
+            const T value = convert(element);
+            const std::span<const u8> own = bytes_of(value);
+            bytes_.insert(bytes_.end(), own.begin(), own.end());
+        }
+        checksum_ = hash_bytes(std::span(bytes_).subspan(begin), checksum_);
+    }
+    const std::vector<u8>& bytes() const { return bytes_; }
+    u64 checksum() const { return checksum_; }
+
+  private:
+    std::vector<u8> bytes_;
+    u64 checksum_ = 0;
+};
+
+Part tables_of(const abi::Chapter& chapter) {
+    Part part;
+    part.array<FileUnit>(chapter.units, [](const abi::StoredUnit& u) {
+        return FileUnit{u.pc.raw,       u.entry,       u.forward,    u.counter_site,
+                        u.instructions, u.first_range, u.range_count};
+    });
+    part.array<FileRange>(chapter.ranges,
+                          [](const abi::CodeRange& r) { return FileRange{r.begin.raw, r.bytes}; });
+    part.array<FileFaultPoint>(chapter.fault_points, [](const abi::FaultPoint& p) {
+        return FileFaultPoint{p.offset, p.retired, p.pc.raw, p.base, p.index, p.scale, 0, p.disp};
+    });
+    return part;
+}
+
+Part linkage_of(const abi::Chapter& chapter) {
+    Part part;
+    part.array<FileLink>(chapter.links,
+                         [](const abi::UnitLink& l) { return FileLink{l.target.raw, l.site, l.unlinked}; });
+    part.array<FileRelocation>(chapter.relocations, [](const abi::UnitRelocation& r) {
+        return FileRelocation{r.offset, static_cast<u32>(r.stub)};
+    });
+    return part;
+}
+
+}  // namespace
+
+// ---- Reading ----
+
+std::unique_ptr<ImageFile> ImageFile::open(int file, const abi::ImageKey& key, const BuildId& build) {
+    struct stat facts;
+    if (fstat(file, &facts) != 0 || facts.st_size < static_cast<off_t>(sizeof(FileHeader))) return nullptr;
+    const auto bytes = static_cast<std::size_t>(facts.st_size);
+    void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
+    if (mapped == MAP_FAILED) return nullptr;
+    std::unique_ptr<ImageFile> image(new ImageFile({static_cast<const u8*>(mapped), bytes}, true));
+    return image->read_header(key, build) ? std::move(image) : nullptr;
+}
+
+std::unique_ptr<ImageFile> ImageFile::parse(std::span<const u8> bytes, const abi::ImageKey& key,
+                                            const BuildId& build) {
+    std::unique_ptr<ImageFile> image(new ImageFile(bytes, false));
+    return image->read_header(key, build) ? std::move(image) : nullptr;
+}
+
+ImageFile::~ImageFile() {
+    if (mapped_) munmap(const_cast<u8*>(bytes_.data()), bytes_.size());
+}
+
+bool ImageFile::read_header(const abi::ImageKey& key, const BuildId& build) {
+    FileHeader header;
+    if (bytes_.size() < sizeof header || !copy(&header, bytes_.first(sizeof header))) return false;
+    if (std::memcmp(header.magic, file_magic, sizeof file_magic) != 0 || header.version != file_version)
+        return false;
+    if (header.build[0] != build.word[0] || header.build[1] != build.word[1] || header.key[0] != key.low ||
+        header.key[1] != key.high || header.file_bytes != bytes_.size())
+        return false;
+    const std::span<const u8> table = bytes_.subspan(sizeof header);
+    if (header.chapters > table.size() / sizeof(FileChapter)) return false;
+    chapters_.resize(header.chapters);
+    if (!copy(chapters_.data(), table.first(chapters_.size() * sizeof(FileChapter)))) return false;
+    if (checksum_of(header, chapters_) != header.checksum) return false;
+    units_ = header.units;
+    for (const FileChapter& chapter : chapters_) windows_.push_back(GuestAddr(chapter.window));
+    return std::ranges::is_sorted(windows_);
+}
+
+const FileChapter* ImageFile::find(GuestAddr window) const {
+    const auto place = std::ranges::lower_bound(windows_, window);
+    if (place == windows_.end() || *place != window) return nullptr;
+    return &chapters_[static_cast<std::size_t>(place - windows_.begin())];
+}
+
+bool ImageFile::copy_array(const FileChapter& chapter, u64& begin, std::span<u8> to, u64& checksum) const {
+    const u64 bytes = chapter.data_bytes();
+    if (chapter.offset > bytes_.size() || bytes > bytes_.size() - chapter.offset) return false;
+    if (!copy(to.data(), bytes_.subspan(chapter.offset + begin, to.size()))) return false;
+    begin += to.size();
+    checksum = hash_bytes(to, checksum);
+    return true;
+}
+
+bool ImageFile::read(GuestAddr window, abi::Chapter& out) const {
+    const FileChapter* const chapter = find(window);
+    if (chapter == nullptr) return false;
+    if (chapter->data_bytes() > bytes_.size()) return damaged();
+    out = {};
+    out.guest_hash = chapter->guest_hash;
+    out.code_bytes = chapter->code_bytes;
+    out.units.resize(chapter->units);
+    out.ranges.resize(chapter->ranges);
+    out.fault_points.resize(chapter->fault_points);
+    u64 begin = 0, checksum = 0;
+    return (copy_array(*chapter, begin, raw(out.units), checksum) &&
+            copy_array(*chapter, begin, raw(out.ranges), checksum) &&
+            copy_array(*chapter, begin, raw(out.fault_points), checksum) &&
+            checksum == chapter->table_checksum && is_consistent(out, window)) ||
+           damaged();
+}
+
+bool ImageFile::read_code(GuestAddr window, std::span<u8> to) const {
+    const FileChapter* const chapter = find(window);
+    if (chapter == nullptr || chapter->code_bytes != to.size()) return false;
+    u64 begin = chapter->table_bytes(), checksum = 0;
+    return (copy_array(*chapter, begin, to, checksum) && checksum == chapter->code_checksum) || damaged();
+}
+
+bool ImageFile::read_all(GuestAddr window, abi::Chapter& out) const {
+    if (!read(window, out)) return false;
+    out.code.resize(out.code_bytes);
+    if (!read_code(window, out.code)) return false;
+    const FileChapter& chapter = *find(window);
+    std::vector<FileLink> links(chapter.links);
+    std::vector<FileRelocation> relocations(chapter.relocations);
+    u64 begin = chapter.table_bytes() + chapter.code_bytes, checksum = 0;
+    if (!copy_array(chapter, begin, raw(links), checksum) ||
+        !copy_array(chapter, begin, raw(relocations), checksum) || checksum != chapter.linkage_checksum)
+        return damaged();
+    for (const FileLink& l : links) out.links.push_back({l.site, l.unlinked, GuestAddr(l.target)});
+    for (const FileRelocation& r : relocations)
+        out.relocations.push_back({r.offset, static_cast<abi::Stub>(r.stub)});
+    return is_linkage_consistent(out) || damaged();
+}
+
+// ---- Writing ----
+
+std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build,
+                            std::span<const abi::Chapter> chapters) {
+    std::vector<FileChapter> table;
+    std::vector<u8> data;
+    const u64 data_begin = sizeof(FileHeader) + chapters.size() * sizeof(FileChapter);
+    FileHeader header{};
+    for (const abi::Chapter& chapter : chapters) {
+        const Part tables = tables_of(chapter), linkage = linkage_of(chapter);
+        const auto size = [](const auto& list) { return static_cast<u32>(list.size()); };
+        table.push_back({.window = align_down(chapter.units[0].pc.raw, abi::chapter_window),
+                         .offset = data_begin + data.size(),
+                         .units = size(chapter.units),
+                         .ranges = size(chapter.ranges),
+                         .fault_points = size(chapter.fault_points),
+                         .code_bytes = size(chapter.code),
+                         .links = size(chapter.links),
+                         .relocations = size(chapter.relocations),
+                         .guest_hash = chapter.guest_hash,
+                         .table_checksum = tables.checksum(),
+                         .code_checksum = hash_bytes(chapter.code),
+                         .linkage_checksum = linkage.checksum()});
+        for (const std::vector<u8>* part : {&tables.bytes(), &chapter.code, &linkage.bytes()})
+            data.insert(data.end(), part->begin(), part->end());
+        data.resize(align_up(data.size(), 8));
+        header.units += chapter.units.size();
+    }
+    std::memcpy(header.magic, file_magic, sizeof file_magic);
+    header.version = file_version;
+    header.chapters = static_cast<u32>(chapters.size());
+    header.build[0] = build.word[0];
+    header.build[1] = build.word[1];
+    header.key[0] = key.low;
+    header.key[1] = key.high;
+    header.file_bytes = data_begin + data.size();
+    header.checksum = checksum_of(header, table);
+
+    std::vector<u8> file(bytes_of(header).begin(), bytes_of(header).end());
+    const std::span<const u8> rows(reinterpret_cast<const u8*>(table.data()),
+                                   table.size() * sizeof(FileChapter));
+    file.insert(file.end(), rows.begin(), rows.end());
+    file.insert(file.end(), data.begin(), data.end());
+    return file;
+}
+
+}  // namespace kiln::store

@@ -1,0 +1,53 @@
+// Reading and writing the file of an image (store/format.h).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "abi/unit_store.h"
+#include "store/format.h"
+
+namespace kiln::store {
+
+/// Which build of Kiln made the units of a file.
+struct BuildId {
+    u64 word[2] = {};
+    bool operator==(const BuildId&) const = default;
+};
+
+/// A file that is mapped. It may be changed or cut off while it is read: what does not fit is not there.
+class ImageFile final : public abi::UnitImage {
+  public:
+    /// Maps `file`, which stays the caller's; null when it is no whole image of this key and build.
+    static std::unique_ptr<ImageFile> open(int file, const abi::ImageKey& key, const BuildId& build);
+    /// The same for bytes in memory, which must outlive it.
+    static std::unique_ptr<ImageFile> parse(std::span<const u8> bytes, const abi::ImageKey& key,
+                                            const BuildId& build);
+    ~ImageFile() override;
+
+    std::span<const GuestAddr> windows() const override { return windows_; }
+    std::size_t unit_count() const override { return units_; }
+    bool read(GuestAddr window, abi::Chapter& out) const override;
+    bool read_code(GuestAddr window, std::span<u8> to) const override;
+    bool read_all(GuestAddr window, abi::Chapter& out) const override;
+
+  private:
+    ImageFile(std::span<const u8> bytes, bool mapped) : bytes_(bytes), mapped_(mapped) {}
+    const FileChapter* find(GuestAddr window) const;
+    /// Copies an array of the chapter that begins so far behind its offset, and goes on behind it; the checksum is the
+    /// copy's, whatever becomes of the file. False when it is not there.
+    bool copy_array(const FileChapter& chapter, u64& begin, std::span<u8> to, u64& checksum) const;
+    bool read_header(const abi::ImageKey& key, const BuildId& build);
+
+    const std::span<const u8> bytes_;
+    const bool mapped_;
+    std::size_t units_ = 0;
+    std::vector<FileChapter> chapters_;
+    std::vector<GuestAddr> windows_;
+};
+
+/// The bytes of the file that has these chapters, which ascend.
+std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build,
+                            std::span<const abi::Chapter> chapters);
+
+}  // namespace kiln::store
