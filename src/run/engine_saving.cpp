@@ -8,12 +8,11 @@
 namespace kiln::run {
 namespace {
 
-/// What is new in an image is worth a process when it weighs so much,
-constexpr std::size_t least_weight = 16;
-/// and more than this part of the units that the image has. A cold unit weighs 1.
+/// So many new units of an image are worth a process, if they are more than this part of those that it has.
+constexpr std::size_t fewest_units = 16;
 constexpr std::size_t least_part = 16;
-/// A unit that was compiled because the image has it as a cold one only would be compiled again each time.
-constexpr std::size_t hot_weight = 8;
+/// So many are that were compiled in this process: they would be compiled again each time.
+constexpr std::size_t fewest_hot = 2;
 
 }  // namespace
 
@@ -32,9 +31,9 @@ std::unique_ptr<Saving> Engine::begin_saving() {
     });
     auto saving = std::make_unique<Saving>();
     for (auto& [end, image] : by_place) {
-        std::size_t weight = 0;
-        for (const Saving::Unit& unit : image.units) weight += unit.hot ? hot_weight : 1;
-        if (weight < std::max(least_weight, stored_->units_of(image.place) / least_part)) continue;
+        const auto hot = static_cast<std::size_t>(std::ranges::count_if(image.units, &Saving::Unit::hot));
+        const std::size_t fewest = std::max(fewest_units, stored_->units_of(image.place) / least_part);
+        if (image.units.size() < fewest && hot < fewest_hot) continue;
         saving->images.push_back(std::move(image));
     }
     return saving->images.empty() ? nullptr : std::move(saving);

@@ -82,7 +82,7 @@ class UnitMap {
     std::size_t size() const { return size_; }
 
   private:
-    static constexpr std::size_t first_slots = 32;
+    static constexpr std::size_t first_slots = 8;  // few: short programs have few units, and pages cost
     // No instruction is at an odd address.
     static constexpr u64 free_key = 0;
     static constexpr u64 key_of(u64 pc) { return pc | 1; }
