@@ -269,6 +269,7 @@ class Engine {
     CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
     const std::unique_ptr<StoredCode> stored_;                      // null: no store
+    std::size_t made_here_ = 0;                                     // units, since the process began
     std::vector<std::shared_ptr<InstalledChapter>> retired_chapters_;
     std::vector<std::pair<u64, std::shared_ptr<InstalledChapter>>> old_chapters_;  // with their generation
     std::vector<Thread*> threads_;

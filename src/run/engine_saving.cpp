@@ -19,7 +19,8 @@ constexpr std::size_t fewest_hot = 2;
 std::unique_ptr<Saving> Engine::begin_saving() {
     if (stored_ == nullptr || !stored_->store().writable()) return nullptr;
     const std::lock_guard lock(mutex_);
-    if (watching_ || stops_ != nullptr) return nullptr;
+    // Many are forked and become another program without having made anything.
+    if (made_here_ < fewest_hot || watching_ || stops_ != nullptr) return nullptr;
     std::map<u64, Saving::Image> by_place;  // by its end
     units_.for_each([&](const CachedUnit& unit) {
         if (unit.chapter != nullptr) return;

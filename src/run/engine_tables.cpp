@@ -38,6 +38,7 @@ CachedUnit* Engine::find(Thread& thread, u64 pc) {
 
 CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     make_room();
+    ++made_here_;
     return add(thread, std::move(made));
 }
 
