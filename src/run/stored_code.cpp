@@ -43,6 +43,13 @@ class StoredUnitCode final : public TierCode {
     const std::size_t number_;
 };
 
+/// What a unit of the chapter has counted, if it could be entered `entries` times when that was installed.
+abi::CodeHistory history_of(const InstalledChapter& chapter, std::size_t number, u16 entries) {
+    const abi::StoredUnit& unit = chapter.units[number];
+    if (unit.counter_site == 0) return {entries, unit.instructions};
+    return {static_cast<u32>(std::max(0, entries - chapter.code->entries_left(number))), 0};
+}
+
 GuestAddr window_of(GuestAddr pc) { return GuestAddr(align_down(pc.raw, abi::chapter_window)); }
 
 }  // namespace
@@ -136,7 +143,7 @@ std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries) {
     unit->chapter = chapter.get();
     unit->code = std::make_unique<StoredUnitCode>(chapter, *number);
     unit->entry = unit->code->entry();
-    if (!unit->warm) unit->counted = history(pc).entries;
+    if (!unit->warm) unit->counted = history_of(*chapter, *number, entries).entries;
     return unit;
 }
 
@@ -182,11 +189,7 @@ abi::CodeHistory StoredCode::history(GuestAddr pc) const {
     const auto slot = image->second.chapters.find(window_of(pc).raw);
     if (slot == image->second.chapters.end() || slot->second == nullptr) return {};
     const auto number = slot->second->find(pc);
-    if (!number) return {};
-    const abi::StoredUnit& unit = slot->second->units[*number];
-    if (unit.counter_site == 0) return {entries_, unit.instructions};
-    const u16 left = slot->second->code->entries_left(*number);
-    return {static_cast<u32>(std::max(0, entries_ - left)), 0};
+    return number ? history_of(*slot->second, *number, entries_) : abi::CodeHistory{};
 }
 
 // ---- Dropping ----

@@ -55,7 +55,7 @@ class StoredCode {
     std::vector<std::shared_ptr<InstalledChapter>> drop(GuestAddr begin, u64 bytes);
     /// Lets go of the images' files: nothing more will be found.
     void close_files();
-    /// The same for all.
+    /// drop() for all.
     std::vector<std::shared_ptr<InstalledChapter>> drop_all();
 
     /// Where units may be kept from: [begin, end) of a file that is mapped to be executed and that the guest cannot

@@ -34,7 +34,7 @@ class TierCode {
     /// Where it runs; empty if it is not the host's.
     virtual std::span<const u8> host_code() const { return {}; }
     /// Makes it leave with ExitReason::lookup instead of running when it has been entered `entries` times from now on.
-    /// Before anybody can enter it, or again when it counts already. Code of the base tier only.
+    /// Before anybody can enter it, or again when it counts already. Cold code only.
     virtual void count_entries(u16) { KILN_UNREACHABLE(); }
     /// How many of those are left.
     virtual u16 entries_left() const { KILN_UNREACHABLE(); }
