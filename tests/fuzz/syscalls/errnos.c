@@ -45,6 +45,13 @@ static long number_of(unsigned row) {
     return rows[row].number >= 424 ? rows[row].number : -1;
 }
 
+/// Whether a call changes the limit on the caller's CPU time. A hard limit of 0 ends it at the kernel's next tick, natively
+/// too: which of the calls after it are made would be chance.
+static int limits_cpu_time(const struct row* row, const word* arguments) {
+    if (strcmp(row->name, "setrlimit") == 0) return (int)arguments[0] == RLIMIT_CPU;
+    return strcmp(row->name, "prlimit64") == 0 && (int)arguments[1] == RLIMIT_CPU && arguments[2] != 0;
+}
+
 static const struct {
     const char* name;
     word value;
@@ -100,6 +107,7 @@ static void make_calls(unsigned row, unsigned variant, long number) {
         word arguments[6];
         memcpy(arguments, plausible, sizeof arguments);
         if (i > 0) arguments[(i - 1) / bad_count] = bad[(i - 1) % bad_count].value;
+        if (limits_cpu_time(&rows[row], arguments)) continue;
         set_alarm(microseconds_to_wait);
         const long result = raw_call(number, arguments);
         if (thread_id() != self) raw_call(SYS_exit, (word[6]){0});

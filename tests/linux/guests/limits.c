@@ -1,7 +1,9 @@
-// Limits on memory: they bind, are inherited by every kind of child, and bind nobody else.
+// Limits on memory: they bind, are inherited by every kind of child, and bind nobody else. Limits on CPU time end who
+// reaches them.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -153,6 +155,29 @@ static int after_failed_exec(void) {
     return failures != 0;
 }
 
+// The first limit is reached at once, or after a second by kernels that take 0 for 1.
+static volatile sig_atomic_t told;
+static void tell(int signal) { told = signal; }
+static int signal_at_limits(unsigned long hard, void (*handler)(int)) {
+    const pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit limit = {0, hard}, no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        signal(SIGXCPU, handler);
+        setrlimit(RLIMIT_CPU, &limit);
+        while (told != SIGXCPU) continue;
+        _exit(0);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    return WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+static void cpu_time(void) {
+    CHECK(signal_at_limits(1000, tell) == 0);
+    CHECK(signal_at_limits(1000, SIG_DFL) == SIGXCPU);
+    CHECK(signal_at_limits(0, tell) == SIGKILL);
+}
+
 int main(int argc, char** argv) {
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     if (argc > 1 && strcmp(argv[1], "inner") == 0) return inner();
@@ -163,5 +188,6 @@ int main(int argc, char** argv) {
     data();
     children();
     forks_meanwhile();
+    cpu_time();
     return verdict();
 }
