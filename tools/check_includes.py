@@ -49,8 +49,8 @@ PLATFORM = re.compile(
     r"(sys|linux|asm|asm-generic|arpa|net|netinet|bits|gnu|cxxabi\.h|sanitizer)(/|$)|"
     r"(aio|alloca|assert|byteswap|complex|cpuid|ctype|dirent|dlfcn|elf|endian|err|errno|error|execinfo|fcntl|features|fenv|float|"
     r"fnmatch|ftw|getopt|glob|grp|ifaddrs|immintrin|inttypes|langinfo|libgen|limits|link|locale|malloc|math|mntent|mqueue|netdb|"
-    r"nl_types|poll|pthread|pty|pwd|regex|sched|search|semaphore|setjmp|sgtty|shadow|signal|spawn|stdarg|stdbool|stddef|stdint|"
-    r"stdio|stdlib|string|strings|syscall|sysexits|syslog|tar|termios|threads|time|ucontext|ulimit|unistd|utime|utmpx|wait|wchar|"
+    r"nl_types|poll|pthread|pty|pwd|regex|sched|search|semaphore|setjmp|sgtty|shadow|signal|spawn|stdarg|stdatomic|stdbool|stddef|"
+    r"stdint|stdio|stdlib|string|strings|syscall|sysexits|syslog|tar|termios|threads|time|ucontext|ulimit|unistd|utime|utmpx|wait|wchar|"
     r"wctype|wordexp|x86intrin)\.h$|[a-z_0-9]+$")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")')

@@ -83,7 +83,7 @@ void Encoder::State::log_access(const MachineInst& inst) {
         return x86::qword_ptr(to, static_cast<i32>(offset));
     };
     x86::Mem place = address(inst, 8);
-    place.setSegment(x86::SReg());
+    place.resetSegment();
     a.lea(free, place);
     a.mov(field(offsetof(Access, address)), free);
     a.mov(x86::word_ptr(log, offsetof(Access, kind)), static_cast<u8>(kind) | inst.width << 8);

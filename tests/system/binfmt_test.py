@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """kiln under binfmt_misc: `kiln binfmt`, and what guests see that the kernel starts with it. Runs in a user namespace
-with a binfmt_misc of its own (namespace.py); where there is none, only the command line is tested."""
+with a binfmt_misc of its own (tools/namespace.py); where there is none, only the command line is tested."""
 import argparse
 import os
 import shutil
@@ -10,7 +10,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import namespace
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import namespace  # noqa: E402
 
 COMPILER = "riscv64-linux-gnu-gcc"
 SOURCE = Path(__file__).with_name("binfmt_guest.c")

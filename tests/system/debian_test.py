@@ -6,7 +6,7 @@ programs, interpreters with their threads and children, terminals.
   tests/system/debian_test.py --kiln ... --root DIR                       in DIR, which stays; what is there is used
   tests/system/debian_test.py --kiln ... --quick                          without debootstrap and apt: seconds
 
-The root directory is entered by chroot, in a user namespace with a binfmt_misc of its own (namespace.py), where kiln is
+The root directory is entered by chroot, in a user namespace with a binfmt_misc of its own (tools/namespace.py), where kiln is
 the interpreter for riscv64. With --without-binfmt, or where the kernel has none for us, kiln is copied into the root and
 started there, and what its guests start it runs itself.
 
@@ -31,14 +31,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
-
-import namespace
 
 HERE = Path(__file__).resolve().parent
 STEPS = HERE / "debian"
 sys.path.insert(0, str(HERE.parent.parent / "tools"))
 import fetch_guests  # noqa: E402
+import namespace  # noqa: E402
 
 SKIP = 75
 LIMIT = 1800  # seconds for a step: an interpreter takes its time
@@ -268,6 +268,8 @@ def main():
             code = 1
             try:
                 code = live(options, cache, with_binfmt)
+            except Exception:
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()

@@ -17,8 +17,9 @@ namespace kiln::irtool {
 
 /// The guest memory that exists: everything else faults.
 inline constexpr u64 window_begin = 0x100000, window_bytes = 0x1000;
-/// Bytes reserved around guest address 0, so that small addresses of either sign hit nothing of ours.
-inline constexpr u64 reserved_below = u64{1} << 32, reserved_above = u64{1} << 32;
+/// Bytes reserved around guest address 0, so that small addresses of either sign hit nothing of ours; above that is all of
+/// 32 bits and the offset of an access to the last of them.
+inline constexpr u64 reserved_below = u64{1} << 32, reserved_above = u64{1} << 33;
 
 /// The guest virtual memory of the Runner's soft MMU: pages that all show the window, the last one for
 /// reading alone.

@@ -1,5 +1,5 @@
-"""A machine of one's own for tests: namespaces in which this process is root and has a binfmt_misc of its own (Linux
-6.7 and newer), so that nothing outside of it, the machine's own entries least of all, is touched."""
+"""A machine of one's own for tests and benchmarks: namespaces in which this process is root and has a binfmt_misc of its
+own (Linux 6.7 and newer), so that nothing outside of it, the machine's own entries least of all, is touched."""
 import ctypes
 import os
 
