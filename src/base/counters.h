@@ -29,6 +29,7 @@ enum class CounterUnit : u8 {
     templates,
     lookups,
     evictions,
+    switches,
     bytes,
     operations,
     links,

@@ -154,10 +154,30 @@ GdbSession::Answer GdbSession::catch_calls_packet(std::string_view args) {
 
 // ---- monitor ----
 
+std::string GdbSession::engine_answer(std::string_view name) {
+    const auto engines = option_values(OptionId::engine);
+    if (!name.empty()) {
+        const auto named = std::ranges::find(engines, name, &NamedValue::name);
+        if (named == engines.end())
+            return "no engine '" + std::string(name) + "'; monitor engine lists them\n";
+        debuggee_.switch_engine(EngineKind(named - engines.begin()));
+    }
+    std::string text;
+    for (const NamedValue& engine : engines) {
+        const bool is_in_use = EngineKind(&engine - engines.data()) == debuggee_.engine();
+        text += std::string(is_in_use ? "* " : "  ") + std::string(engine.name) + "   " +
+                std::string(engine.sentence) + "\n";
+    }
+    return text;
+}
+
 std::string GdbSession::monitor_answer(std::string_view command) {
     if (command == "help" || command.empty())
-        return "monitor help   this text\n"
-               "monitor maps   the guest's memory, as /proc/self/maps shows it to the guest\n";
+        return "monitor help          this text\n"
+               "monitor maps          the guest's memory, as /proc/self/maps shows it to the guest\n"
+               "monitor engine [NAME] what runs guest code; from now on NAME\n";
+    if (command == "engine" || take(command, "engine "))
+        return engine_answer(command == "engine" ? std::string_view() : command);
     if (command == "maps") {
         const int fd = debuggee_.open_file("/proc/self/maps", 0, 0);
         if (fd < 0) return "cannot be read\n";

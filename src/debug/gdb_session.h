@@ -101,6 +101,8 @@ class GdbSession {
     bool put_memory(std::string_view args, bool binary);
     void resume_with(std::vector<run::Resumption> resumptions);
     std::string monitor_answer(std::string_view command);
+    /// `name`: of an engine, or empty.
+    std::string engine_answer(std::string_view name);
     std::optional<std::string> object(std::string_view name, std::string_view annex);
     std::string threads_object() const;
 

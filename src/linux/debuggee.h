@@ -93,6 +93,8 @@ class DebuggedProcess final : public run::Debuggee {
     void hand_over(std::span<const run::Resumption> resumptions, int connection,
                    std::string_view notes) override;
     void note_executed() override;
+    EngineKind engine() const override;
+    void switch_engine(EngineKind kind) override;
     void detach() override;
     [[noreturn]] void kill() override;
     std::string executable() const override;

@@ -232,6 +232,8 @@ abi::Context* DebuggedProcess::registers(ThreadNumber number) {
 }
 
 const ir::StateLayout& DebuggedProcess::layout() const { return process_.engine.layout(); }
+EngineKind DebuggedProcess::engine() const { return process_.engine.kind(); }
+void DebuggedProcess::switch_engine(EngineKind kind) { process_.engine.switch_to(kind); }
 
 std::span<const u8> DebuggedProcess::signal_info(ThreadNumber number) const {
     const std::scoped_lock lock(mutex_);

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <iterator>
 #include <optional>
 
-#include "base/types.h"
+#include "base/options.h"
 
 namespace kiln::run {
 
@@ -22,6 +23,12 @@ class Chaos {
     /// Whether all units are dropped before the next one comes; else whether half of them are evicted.
     bool drops_units() { return on_ && random() % 512 == 0; }
     bool evicts_units() { return on_ && random() % 128 == 0; }
+    /// Whether another engine takes over; which.
+    bool switches_engine() { return on_ && random() % 65536 == 0; }
+    EngineKind engine() {
+        constexpr EngineKind kinds[] = {EngineKind::interp, EngineKind::jit1, EngineKind::hybrid};
+        return kinds[random() % std::size(kinds)];
+    }
 
   private:
     u64 random() {  // Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014

@@ -13,6 +13,7 @@
 
 #include "abi/context.h"
 #include "abi/watch.h"
+#include "base/options.h"
 #include "base/types.h"
 #include "ir/env.h"
 
@@ -111,6 +112,9 @@ class Debuggee {
                            std::string_view notes) = 0;
     /// In a new program, before anything else: makes the event `executed` happen.
     virtual void note_executed() = 0;
+    /// What runs guest code, and from the next resume() on.
+    virtual EngineKind engine() const = 0;
+    virtual void switch_engine(EngineKind kind) = 0;
     /// The guest runs on by itself; nothing else may be called from now on.
     virtual void detach() = 0;
     /// Ends the process at once.

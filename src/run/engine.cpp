@@ -24,30 +24,24 @@ std::string detail_of(std::string_view why_not, const CachedUnit* before, u32 in
 
 }  // namespace
 
-Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tiers& tiers,
-               std::unique_ptr<Tier> owned, Optimize optimize, const EngineOptions& options)
+Engine::Engine(const abi::Frontend& frontend, mem::AddressSpace& space, MakeTier make_tier, Optimize optimize,
+               const EngineOptions& options)
     : frontend_(frontend),
       space_(space),
-      tiers_(tiers),
-      owned_tier_(std::move(owned)),
+      make_tier_(std::move(make_tier)),
       optimize_(std::move(optimize)),
       options_(options),
       pc_slot_(frontend.env().layout->pc),
-      policy_([&] {
-          PolicyOptions policy = options.policy;
-          policy.hot_after = options.warm_after;
-          return policy;
-      }()),
-      code_pages_(space),
-      stored_(options.store != nullptr && options.kind == EngineKind::hybrid && tiers.hot != tiers.base
-                  ? std::make_unique<StoredCode>(*options.store, space, *tiers.hot, options.observer)
-                  : nullptr) {
+      kind_(options.kind),
+      code_pages_(space) {
+    if (options_.observer != nullptr) options_.observer->see_guest(frontend, space);
+    rules_ = provide(rules_of(options.kind));
+    policy_.follow(policy_options());
+    if (options.store != nullptr && options.kind == EngineKind::hybrid && rules_.compiles())
+        stored_ =
+            std::make_unique<StoredCode>(*options.store, space, tier(TierLevel::units), options.observer);
     space_.set_code_listener([this](GuestAddr begin, u64 bytes) { invalidate(begin, bytes); });
     space_.set_write_listener([this](GuestAddr begin, u64 bytes) { return allow_writes(begin, bytes); });
-    if (options_.observer != nullptr) {
-        options_.observer->see_guest(frontend, space);
-        options_.observer->see_stubs(tiers_.hot->stub_code());
-    }
 }
 
 Engine::~Engine() {
@@ -86,26 +80,30 @@ void Engine::Thread::settle() {
 std::unique_ptr<Engine::Thread> Engine::attach(abi::Context& context) {
     std::unique_ptr<Thread> thread(new Thread(*this, context));
     context.memory = space_.host(GuestAddr(0));
-    tiers_.hot->prepare_thread(context);
     // What a copied context had executed was another thread's doing.
     context.retired = context.direct_jumps = context.indirect_jumps = 0;
     context.budget = context.budget_filled = 0;
     context.watch = nullptr;
     const std::lock_guard lock(mutex_);
+    for (const auto& tier : tiers_)
+        if (tier != nullptr) thread->prepare(*tier);
     threads_.push_back(thread.get());
     return thread;
 }
 
 bool Engine::before_fork() {
-    if (tiers_.hot != tiers_.base && !tiers_.hot->before_fork()) return false;
-    if (tiers_.base->before_fork()) return true;
-    if (tiers_.hot != tiers_.base) tiers_.hot->after_fork(false);
-    return false;
+    for (auto tier = tiers_.begin(); tier != tiers_.end(); ++tier) {
+        if (*tier == nullptr || (*tier)->before_fork()) continue;
+        while (tier != tiers_.begin())
+            if (*--tier != nullptr) (*tier)->after_fork(false);
+        return false;
+    }
+    return true;
 }
 
 void Engine::after_fork(bool in_child) {
-    tiers_.base->after_fork(in_child);
-    if (tiers_.hot != tiers_.base) tiers_.hot->after_fork(in_child);
+    for (const auto& tier : tiers_)
+        if (tier != nullptr) tier->after_fork(in_child);
 }
 
 void Engine::after_fork_in_child(Thread& survivor) {
@@ -118,6 +116,45 @@ void Engine::after_fork_in_child(Thread& survivor) {
 void Engine::settle_counts() {
     const std::lock_guard lock(mutex_);
     for (Thread* thread : threads_) thread->settle();
+}
+
+// ---- Engines ----
+
+EngineRules Engine::provide(EngineRules rules) {
+    for (std::size_t level = 0; level <= static_cast<u8>(rules.best); ++level) {
+        std::unique_ptr<Tier>& own = tiers_[level];
+        if (own != nullptr) continue;
+        own = make_tier_(TierLevel(level));
+        if (own == nullptr) {
+            rules.best = TierLevel(level - 1);
+            rules.first = std::min(rules.first, rules.best);
+        } else if (options_.observer != nullptr && own->form == CodeForm::host) {
+            options_.observer->see_stubs(own->stub_code());
+        }
+    }
+    return rules;
+}
+
+PolicyOptions Engine::policy_options() const {
+    if (!rules_.compiles()) return {.hot_after = options_.warm_after};
+    if (!rules_.tiers_up()) return {.hot_after = 0};
+    return options_.policy;
+}
+
+void Engine::switch_to(EngineKind kind) {
+    const std::lock_guard lock(mutex_);
+    change_to(kind);
+}
+
+EngineKind Engine::kind() const { return kind_.load(std::memory_order_relaxed); }
+
+void Engine::change_to(EngineKind kind) {
+    if (kind_.exchange(kind, std::memory_order_relaxed) == kind) return;
+    rules_ = provide(rules_of(kind));
+    policy_.follow(policy_options());
+    ++invalidation_;  // what is being made now is made for the engine before
+    flush(TierReason::switched);
+    count(Counter::engine_switches);
 }
 
 // ---- The run loop ----
@@ -175,14 +212,17 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
 
 abi::ExitReason Engine::run(Thread& thread, const CachedUnit& unit) {
     abi::Context& context = thread.context_;
-    const CountedTime time(unit.tier == tiers_.base ? Counter::interpreted_run_ns : Counter::compiled_run_ns,
+    const Tier& tier = *unit.tier;
+    const bool interpreted = tier.level == TierLevel::interpreter;
+    const CountedTime time(interpreted ? Counter::interpreted_run_ns : Counter::compiled_run_ns,
                            options_.sample_every != 0);
-    context.jump_cache = thread.jump_cache_of(unit.tier).entries();
-    thread.latest_tier_ = unit.tier;
+    thread.prepare(tier);
+    context.jump_cache = thread.jump_cache_of(tier).entries();
+    thread.latest_form_ = tier.form;
     constexpr u32 one_in = 64;
-    const bool timed = policy_.adapts() && unit.tier == tiers_.base && ++thread.interpreted_ % one_in == 0;
-    const abi::ExitReason reason = timed ? run_timed(thread, unit) : unit.tier->run(unit.entry, context);
-    if (reason == abi::ExitReason::lookup && unit.tier == tiers_.hot)
+    const bool timed = interpreted && policy_.adapts() && ++thread.interpreted_ % one_in == 0;
+    const abi::ExitReason reason = timed ? run_timed(thread, unit) : tier.run(unit.entry, context);
+    if (reason == abi::ExitReason::lookup && !interpreted)
         ++(context.link_site != nullptr ? thread.link_misses_ : thread.jump_cache_misses_);
     return reason;
 }
@@ -248,14 +288,15 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
     ++thread.lookups_;
     // Links are made under the lock, to units that are live then: eviction undoes those that it finds.
     const auto links = [&](const CachedUnit& unit) {
-        return context.link_site != nullptr && unit.tier == thread.latest_tier_;
+        return context.link_site != nullptr && unit.tier->form == thread.latest_form_;
     };
     if (const CachedUnit* const unit = find_ready(pc); unit != nullptr && !links(*unit)) {
         ++thread.hits_;
-        thread.jump_cache_of(unit->tier).set(pc, unit->entry);
+        thread.jump_cache_of(*unit->tier).set(pc, unit->entry);
         return unit;
     }
     std::unique_lock lock(mutex_);
+    if (chaos_.switches_engine() && options_.kind == EngineKind::hybrid) change_to(chaos_.engine());
     if (stops_at(GuestAddr(pc))) {
         reason = abi::ExitReason::breakpoint;
         return nullptr;
@@ -293,7 +334,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         }
         unit = insert(thread, std::move(made));
         note_decision(how.reason, pc, why);
-        if (policy_.adapts() && how.compiles)
+        if (policy_.adapts() && how.compiler != nullptr)
             policy_.note_compiled(thread.lifted_.instructions, how.nanoseconds);
         if (options_.observer != nullptr) show(thread, *unit, how);
         if (code_pages_.watch(*unit) && CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {
@@ -302,14 +343,14 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         }
     }
     if (chaos_.delays_link()) return unit;
-    // Units of one tier only can enter each other. come_in() has dropped a link site of an older generation.
+    // Units of one form only can enter each other. come_in() has dropped a link site of an older generation.
     if (links(*unit)) {
         unit->tier->link(context.link_site, unit->entry);
         count(Counter::links);
-        if (options_.observer != nullptr && unit->tier == tiers_.hot)
+        if (options_.observer != nullptr && unit->tier->form == CodeForm::host)
             options_.observer->see_link(context.link_site, GuestAddr(pc));
     }
-    thread.jump_cache_of(unit->tier).set(pc, unit->entry);
+    thread.jump_cache_of(*unit->tier).set(pc, unit->entry);
     return unit;
 }
 
@@ -321,7 +362,7 @@ void Engine::count_entries(CachedUnit& unit) const {
 void Engine::tier_down(Thread& thread, u64 pc) {
     const std::lock_guard lock(mutex_);
     CachedUnit* const unit = find(thread, pc);
-    if (unit == nullptr || unit->tier != tiers_.hot) return;
+    if (unit == nullptr || unit->tier->level == TierLevel::interpreter) return;
     note_drop(*unit, TierReason::tier_down);
     never_compiled_.insert(pc);
     retire(*unit);
@@ -354,7 +395,7 @@ void Engine::set_watching(bool watching) {
     const std::lock_guard lock(mutex_);
     if (std::exchange(watching_, watching) == watching) return;
     ++invalidation_;
-    flush();
+    flush(TierReason::flushed);
 }
 
 abi::ExitReason Engine::step(Thread& thread) {

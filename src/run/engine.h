@@ -1,5 +1,6 @@
 // The run loop: finds or makes the unit at the guest's pc, runs it, links units to each other, and returns
-// when something outside translated code has to happen.
+// when something outside translated code has to happen. Which tiers make units is the engine's choice (run/engine_rules.h),
+// and can be changed while threads run.
 //
 // Units that must not run any more (their guest code went away or changed) are retired: they forward to the
 // unit that replaces them and stay allocated, because links, jump caches and threads may still be there. When
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -41,16 +43,16 @@ class LockstepWitness;
 enum class LockstepSteps : u8;
 
 struct EngineOptions {
-    EngineKind kind = EngineKind::hybrid;
+    EngineKind kind = EngineKind::hybrid;  ///< to begin with: Engine::switch_to()
     OptLevel opt = OptLevel::none;
     /// Whether units are put together without IR where the tier knows how to; without passes only.
     bool templates = true;
     /// How warm units are lifted.
     abi::LiftOptions lift;
     /// Most code runs a few times only. A unit is first cold: a basic block; entered this often, it is made again as
-    /// `lift` says. 0: at once.
+    /// `lift` says. 0: at once. With EngineKind::interp.
     u32 warm_after = 8;
-    /// The same where units are compiled then (EngineKind::hybrid).
+    /// The same for EngineKind::hybrid, where they are compiled then.
     PolicyOptions policy{};
     /// Whether units are made to count their jumps, for statistics.
     bool count_jumps = false;
@@ -64,8 +66,8 @@ struct EngineOptions {
     /// on average, which also takes the time of tiers (0: none).
     bool observe_ir = false, listings = false;
     u64 sample_every = 0;
-    /// Where units of earlier processes are kept, and this one's will be; null: nowhere. Must outlive the engine. With
-    /// EngineKind::hybrid only.
+    /// Where units of earlier processes are kept, and this one's will be; null: nowhere. Must outlive the engine. For
+    /// engines that begin with EngineKind::hybrid, while they stay with it.
     abi::UnitStore* store = nullptr;
     /// Units are evicted when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
@@ -75,13 +77,6 @@ struct EngineOptions {
     std::optional<u64> chaos_seed;
 };
 
-/// What makes code: `base`, which can do everything, for code that runs a few times, and for what `hot` cannot; the same
-/// if there is only one.
-struct Tiers {
-    const Tier* base = nullptr;
-    const Tier* hot = nullptr;
-};
-
 class ChapterBuilder;
 
 class Engine {
@@ -89,9 +84,8 @@ class Engine {
     class Thread;
 
     /// Use make_engine() of run/wiring.h. All references stay the caller's and must outlive the engine.
-    /// `owned`: a tier that is the engine's alone, if any of `tiers` is.
-    Engine(const abi::Frontend& frontend, mem::AddressSpace& space, const Tiers& tiers,
-           std::unique_ptr<Tier> owned, Optimize optimize, const EngineOptions& options);
+    Engine(const abi::Frontend& frontend, mem::AddressSpace& space, MakeTier make_tier, Optimize optimize,
+           const EngineOptions& options);
     ~Engine();
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
@@ -104,6 +98,11 @@ class Engine {
     /// Runs the guest from the context's pc slot until one of: syscall, illegal, breakpoint, fault,
     /// fetch_fault, side_exit, and poll when attention was requested (abi::request_attention).
     abi::ExitReason run(Thread& thread);
+
+    /// From now on guest code is run as `kind` says: units there are go, and each thread changes at its next border. Any
+    /// thread, also while others run.
+    void switch_to(EngineKind kind);
+    EngineKind kind() const;
 
     /// Code in the range was unmapped or replaced, or lost its rights: no unit made from it is entered from
     /// now on. Any thread.
@@ -157,10 +156,10 @@ class Engine {
     struct Making {
         abi::LiftOptions lift;  ///< what it points to stays with the thread
         bool warm = false;
-        bool compiles = false;  ///< by the hot tier, if that can
-        u64 invalidation = 0;   ///< what invalidation_ was
+        const Tier* compiler = nullptr;  ///< the tier that compiles it, if that can; null: it is interpreted
+        u64 invalidation = 0;            ///< what invalidation_ was
         TierReason reason = TierReason::first_entry;
-        std::string why_not;  ///< of the hot tier, when it could not
+        std::string why_not;  ///< of the compiler, when it could not
         u64 nanoseconds = 0;  ///< that it took, if times are counted
     };
 
@@ -192,7 +191,7 @@ class Engine {
     std::unique_ptr<CachedUnit> make(Thread& thread, u64 pc, Making& how);
     /// Makes the thread's function of the code at `pc`; false when that cannot be fetched.
     bool lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options);
-    /// Gives the unit of the thread's function code of the hot tier, if that has any for it; of the base tier.
+    /// Gives the unit of the thread's function code of how.compiler, if that has any for it; of the interpreter.
     void compile(Thread& thread, CachedUnit& unit, Making& how);
     void interpret(Thread& thread, u64 pc, CachedUnit& unit);
 
@@ -209,6 +208,18 @@ class Engine {
       private:
         Engine& engine_;
     };
+
+    /// With the lock held, or where the level is known to have been made by the same thread or under it.
+    const Tier& tier(TierLevel level) const { return *tiers_[static_cast<u8>(level)]; }
+    const Tier& interpreter() const { return tier(TierLevel::interpreter); }
+    /// Makes the tiers that these rules ask for, where they are not there; gives the rules as far as they can be had.
+    EngineRules provide(EngineRules rules);
+    PolicyOptions policy_options() const;
+    /// With the lock held.
+    void change_to(EngineKind kind);
+    bool uses_store() const {
+        return stored_ != nullptr && kind_.load(std::memory_order_relaxed) == EngineKind::hybrid;
+    }
 
     u64 pc_of(const abi::Context& context) const;
     /// The unit at `pc`, the store's too; null if there is none.
@@ -240,7 +251,7 @@ class Engine {
     /// Ends a suspension: somebody came by.
     void resume(CachedUnit& unit);
     /// Retires all units.
-    void flush();
+    void flush(TierReason reason);
     /// Makes them units of the generation that ends, to be freed when no thread knows of them.
     void bury(std::unique_ptr<CachedUnit> unit);
     void bury_retired();
@@ -249,10 +260,11 @@ class Engine {
 
     const abi::Frontend& frontend_;
     mem::AddressSpace& space_;
-    const Tiers tiers_;
-    const std::unique_ptr<Tier> owned_tier_;  // outlives the units below
+    const MakeTier make_tier_;
     const Optimize optimize_;
     const EngineOptions options_;
+    std::array<std::unique_ptr<Tier>, tier_levels>
+        tiers_;  // by TierLevel, as far as wanted; outlive the units below
     const ir::SlotId pc_slot_;
     const BlockCounts block_counts_{*this};
     mutable Chaos chaos_{options_.chaos_seed};
@@ -261,14 +273,16 @@ class Engine {
     UnitMap units_;
     std::atomic<u64> generation_{1};
     std::atomic<bool> has_stops_{false};
+    std::atomic<EngineKind> kind_;
 
     std::mutex mutex_;  // guards everything below, and changes of what is above
     std::unordered_map<u64, std::vector<std::unique_ptr<CachedUnit>>> retired_;  // by pc
-    std::unordered_set<u64> never_compiled_;  // where a unit of the hot tier asked for the tier below
+    std::unordered_set<u64> never_compiled_;  // where a compiled unit asked for the tier below
+    EngineRules rules_;                       // of kind_, as far as they can be had
     Policy policy_;
     CodePages code_pages_;
     std::vector<std::pair<u64, std::unique_ptr<CachedUnit>>> old_;  // with their generation
-    const std::unique_ptr<StoredCode> stored_;                      // null: no store
+    std::unique_ptr<StoredCode> stored_;                            // null: no store; stays as it was made
     std::size_t made_here_ = 0;                                     // units, since the process began
     std::vector<std::shared_ptr<InstalledChapter>> retired_chapters_;
     std::vector<std::pair<u64, std::shared_ptr<InstalledChapter>>> old_chapters_;  // with their generation
@@ -291,19 +305,25 @@ class Engine::Thread {
     friend class Engine;
     Thread(Engine& engine, abi::Context& context);
     void settle();
-    JumpCache& jump_cache_of(const Tier* tier) { return jump_caches_[tier == engine_.tiers_.hot]; }
+    JumpCache& jump_cache_of(const Tier& tier) { return jump_caches_[static_cast<u8>(tier.form)]; }
+    /// Before the thread runs code of the tier.
+    void prepare(const Tier& tier) {
+        bool& prepared = prepared_[static_cast<u8>(tier.level)];
+        if (!std::exchange(prepared, true)) tier.prepare_thread(context_);
+    }
 
     Engine& engine_;
     abi::Context& context_;
-    JumpCache jump_caches_[2];           // of the base tier, of the hot one
-    const Tier* latest_tier_ = nullptr;  // whose code ran last: Context::link_site is in it
+    JumpCache jump_caches_[code_forms];
+    bool prepared_[tier_levels] = {};
+    CodeForm latest_form_{};  // of the code that ran last: Context::link_site is in it
     /// A tier's translator; made when it is first wanted, because some are large, and a process may find all in the store.
-    Translator& translator(const Tier* tier) {
-        std::unique_ptr<Translator>& own = translators_[tier == engine_.tiers_.hot];
-        if (own == nullptr) own = tier->new_translator(engine_.frontend_);
+    Translator& translator(const Tier& tier) {
+        std::unique_ptr<Translator>& own = translators_[static_cast<u8>(tier.level)];
+        if (own == nullptr) own = tier.new_translator(engine_.frontend_);
         return *own;
     }
-    std::unique_ptr<Translator> translators_[2];  // of the base tier, of the hot one
+    std::unique_ptr<Translator> translators_[tier_levels];
     CodeSnapshot code_;
     ir::Function function_;
     abi::Lifted lifted_;

@@ -51,7 +51,7 @@ void Engine::make_room() {
     const Room limit{options_.cache_bytes, options_.cache_units};
     const Room used{bytes_ + (stored_ != nullptr ? stored_->bytes() : 0), units_.size()};
     if (used.exceeds(limit)) return evict(kept(limit.bytes), kept(limit.units));
-    if (chaos_.drops_units()) return flush();
+    if (chaos_.drops_units()) return flush(TierReason::flushed);
     if (chaos_.evicts_units()) return evict(used.bytes / 2, used.units / 2);
     // Ages must be known by the first time that this is full.
     if (!ages_known_ && used.exceeds({kept(limit.bytes), kept(limit.units)})) suspend_all();
@@ -108,10 +108,10 @@ void Engine::resume(CachedUnit& unit) {
     unit.suspended = false;
 }
 
-void Engine::flush() {
+void Engine::flush(TierReason reason) {
     bury_chapters();
     units_.take_all([&](std::unique_ptr<CachedUnit> unit) {
-        note_drop(*unit, TierReason::flushed);
+        note_drop(*unit, reason);
         bury(std::move(unit));
     });
     bury_retired();

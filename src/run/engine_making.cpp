@@ -22,13 +22,13 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     thread.watching_ = watching_;
     if (watching_) how.lift.max_instructions = 1;
     if (!warm) return how;
-    how.compiles = tiers_.hot != tiers_.base && !watching_ && !never_compiled_.contains(pc);
-    how.lift.read_once = how.compiles;
+    if (rules_.compiles() && !watching_ && !never_compiled_.contains(pc)) how.compiler = &tier(rules_.best);
+    how.lift.read_once = how.compiler != nullptr;
     // Where units are cold first, they have been counted.
-    if (how.compiles && options_.warm_after != 0) how.lift.profile = &block_counts_;
-    if (how.compiles)
-        how.reason = policy_.hot_after() == 0 ? TierReason::forced : TierReason::entered_often;
-    else if (tiers_.hot == tiers_.base)
+    if (how.compiler != nullptr && rules_.tiers_up()) how.lift.profile = &block_counts_;
+    if (how.compiler != nullptr)
+        how.reason = rules_.tiers_up() ? TierReason::entered_often : TierReason::forced;
+    else if (!rules_.compiles())
         how.reason = TierReason::warmed;
     else
         how.reason = watching_ ? TierReason::watched : TierReason::does_not_apply;
@@ -43,26 +43,26 @@ abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
     if (!unit->warm) return {unit->entries(), 0};
     // What has no code of the hot tier must not keep its neighbours from theirs.
     constexpr u32 never_copied = ~u32{0};
-    return {unit->entries(), unit->tier == engine_.tiers_.hot ? unit->instructions : never_copied};
+    return {unit->entries(), unit->tier->level != TierLevel::interpreter ? unit->instructions : never_copied};
 }
 
 std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     abi::Lifted& lifted = thread.lifted_;
     thread.code_.clear(how.invalidation);
-    const bool timed = times_are_counted || (policy_.adapts() && how.compiles);
+    const bool timed = times_are_counted || (policy_.adapts() && how.compiler != nullptr);
     const u64 begin_ns = timed ? CountedTime::now() : 0;
     auto unit = std::make_unique<CachedUnit>();
     // Templates know nothing of a debugger's wishes.
     const bool debugged = thread.watching_ || how.lift.stops != nullptr;
-    if (!how.compiles && options_.templates && options_.opt == OptLevel::none && !debugged) {
+    if (how.compiler == nullptr && options_.templates && options_.opt == OptLevel::none && !debugged) {
         const CountedTime time(Counter::assemble_ns);
-        unit->code = thread.translator(tiers_.base).assemble(GuestAddr(pc), thread.code_, how.lift, lifted);
-        unit->tier = tiers_.base;
+        unit->code = thread.translator(interpreter()).assemble(GuestAddr(pc), thread.code_, how.lift, lifted);
+        unit->tier = &interpreter();
         if (unit->code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
     }
     if (unit->code == nullptr) {
         if (!lift(thread, pc, how.lift)) return nullptr;
-        if (how.compiles) compile(thread, *unit, how);
+        if (how.compiler != nullptr) compile(thread, *unit, how);
         if (unit->code == nullptr) interpret(thread, pc, *unit);
     }
     count(Counter::units_made);
@@ -73,14 +73,14 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     unit->ranges = std::move(lifted.ranges);
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     count(Counter::code_bytes, unit->code->bytes());
-    if (unit->tier != tiers_.base) {
+    const bool compiled = unit->tier->level != TierLevel::interpreter;
+    if (compiled) {
         count(Counter::compiled_instructions, lifted.instructions);
         count(Counter::compiled_bytes, unit->code->bytes());
     }
     if (timed) how.nanoseconds = CountedTime::now() - begin_ns;
     if (times_are_counted)
-        record(unit->tier == tiers_.base ? Duration::unit_interpreted : Duration::unit_compiled,
-               how.nanoseconds);
+        record(compiled ? Duration::unit_compiled : Duration::unit_interpreted, how.nanoseconds);
     return unit;
 }
 
@@ -111,11 +111,11 @@ bool Engine::lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options) 
 
 void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
     const CountedTime time(Counter::compile_ns);
-    auto code = thread.translator(tiers_.hot).translate(thread.function_);
+    auto code = thread.translator(*how.compiler).translate(thread.function_);
     if (code) {
         count(Counter::units_compiled);
         unit.code = std::move(*code);
-        unit.tier = tiers_.hot;
+        unit.tier = how.compiler;
         return;
     }
     how.reason = code.error().code == ENOMEM ? TierReason::no_room : TierReason::no_code;
@@ -124,18 +124,18 @@ void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
 
 void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {
     const CountedTime time(Counter::flatten_ns);
-    auto code = thread.translator(tiers_.base).translate(thread.function_);
+    auto code = thread.translator(interpreter()).translate(thread.function_);
     if (!code) {
         std::fprintf(stderr, "kiln: internal error: the unit at 0x%llx: %s\n",
                      static_cast<unsigned long long>(pc), code.error().message.c_str());
         KILN_UNREACHABLE();
     }
     unit.code = std::move(*code);
-    unit.tier = tiers_.base;
+    unit.tier = &interpreter();
 }
 
 void Engine::show(Thread& thread, const CachedUnit& unit, const Making& how) {
-    const bool compiled = unit.tier != tiers_.base;
+    const bool compiled = unit.tier->level != TierLevel::interpreter;
     options_.observer->see_unit(
         {.pc = GuestAddr(unit.pc),
          .ranges = unit.ranges,
@@ -144,7 +144,7 @@ void Engine::show(Thread& thread, const CachedUnit& unit, const Making& how) {
          .nanoseconds = how.nanoseconds,
          .bytes = unit.code->bytes(),
          .host_code = unit.code->host_code(),
-         .listing = compiled ? thread.translator(tiers_.hot).listing() : std::string_view()});
+         .listing = compiled ? thread.translator(*unit.tier).listing() : std::string_view()});
 }
 
 void Engine::show_ir(u64 pc, const ir::Function& f, std::string_view after) {

@@ -17,7 +17,7 @@ constexpr std::size_t fewest_hot = 2;
 }  // namespace
 
 std::unique_ptr<Saving> Engine::begin_saving() {
-    if (stored_ == nullptr || !stored_->store().writable()) return nullptr;
+    if (!uses_store() || !stored_->store().writable()) return nullptr;
     const std::lock_guard lock(mutex_);
     // Many are forked and become another program without having made anything.
     if (made_here_ < fewest_hot || watching_ || stops_ != nullptr) return nullptr;
@@ -28,7 +28,7 @@ std::unique_ptr<Saving> Engine::begin_saving() {
         if (!place.key || !place.holds(unit.ranges)) return;
         Saving::Image& image = by_place[place.end];
         image.place = place;
-        image.units.push_back({unit.pc, unit.tier == tiers_.hot});
+        image.units.push_back({unit.pc, unit.tier->level != TierLevel::interpreter});
     });
     auto saving = std::make_unique<Saving>();
     for (auto& [end, image] : by_place) {
@@ -58,7 +58,8 @@ void Engine::finish_saving(Thread& thread, Saving& saving) {
                 lift_options.extend = false;
             thread.code_.clear(++invalidation_);
             if (!lift(thread, unit.pc, lift_options) || !image.place.holds(thread.lifted_.ranges)) continue;
-            if (!thread.translator(tiers_.hot).encode(thread.function_, !unit.hot, code)) continue;
+            if (!thread.translator(tier(TierLevel::units)).encode(thread.function_, !unit.hot, code))
+                continue;
             chapters[unit.pc / abi::chapter_window].add(GuestAddr(unit.pc), thread.lifted_.instructions,
                                                         thread.lifted_.ranges, code);
         }

@@ -25,7 +25,7 @@ std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::uniqu
 
 CachedUnit* Engine::find(Thread& thread, u64 pc) {
     CachedUnit* const unit = units_.find(pc);
-    if (unit != nullptr || stored_ == nullptr) return unit;
+    if (unit != nullptr || !uses_store()) return unit;
     // Stored units know nothing of a debugger's wishes.
     if (watching_ || stops_ != nullptr || never_compiled_.contains(pc)) return nullptr;
     make_room();  // now, lest the chapter go before its unit is in the tables
@@ -51,7 +51,7 @@ CachedUnit* Engine::add(Thread& thread, std::unique_ptr<CachedUnit> made) {
     if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())
         for (const auto& predecessor : newest(old->second))
-            if (predecessor->tier == unit.tier) predecessor->code->forward(unit.entry);
+            if (predecessor->tier->form == unit.tier->form) predecessor->code->forward(unit.entry);
     return &unit;
 }
 

@@ -113,7 +113,8 @@ bool access_failed(const UnitOutcome& compiled) {
 class Lockstep : public Tier {
   public:
     explicit Lockstep(LockstepParts parts)
-        : parts_(std::move(parts)),
+        : Tier(parts.compiling->level, parts.compiling->form),
+          parts_(std::move(parts)),
           layout_(*parts_.frontend.env().layout),
           state_bytes_(state_bytes(layout_)) {}
 

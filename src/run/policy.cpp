@@ -2,6 +2,13 @@
 
 namespace kiln::run {
 
+void Policy::follow(const PolicyOptions& options) {
+    options_ = options;
+    hot_after_ = options.hot_after;
+    counts_searches_.store(options.decay < 1, std::memory_order_relaxed);
+    adapts_.store(options.adaptive, std::memory_order_relaxed);
+}
+
 void Policy::fade(CachedUnit& unit) const {
     const u32 epoch = static_cast<u32>(searches_ / searches_per_epoch);
     double entries = unit.counted;

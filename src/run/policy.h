@@ -7,10 +7,11 @@
 // Entries of long ago may count less: --decay is what is left of them after each epoch, a number of searches of the
 // unit map.
 //
-// The engine's lock guards it.
+// The engine's lock guards it, but for what says so.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 
 #include "run/cached_unit.h"
 
@@ -25,14 +26,17 @@ struct PolicyOptions {
 
 class Policy {
   public:
-    explicit Policy(const PolicyOptions& options) : options_(options), hot_after_(options.hot_after) {}
+    explicit Policy(const PolicyOptions& options = {}) { follow(options); }
+
+    /// Goes by these from now on; averages stay.
+    void follow(const PolicyOptions& options);
 
     /// A unit entered so often is to be compiled.
     u32 hot_after() const { return hot_after_; }
 
     bool is_hot(const CachedUnit& cold) const { return cold.counted >= hot_after_; }
-    /// Whether count_search() wants to be told.
-    bool counts_searches() const { return options_.decay < 1; }
+    /// Whether count_search() wants to be told. Any thread, without the lock.
+    bool counts_searches() const { return counts_searches_.load(std::memory_order_relaxed); }
     void count_search() { ++searches_; }
     void count_entries(CachedUnit& cold, u32 entries) {
         if (counts_searches()) fade(cold);
@@ -40,12 +44,12 @@ class Policy {
     }
     /// How many more entries a cold unit that is not hot may count by itself.
     u16 ask_after(const CachedUnit& cold) const {
-        const u32 most = options_.decay < 1 || options_.adaptive ? look_again_after : 0xffff;
+        const u32 most = counts_searches() || adapts() ? look_again_after : 0xffff;
         return static_cast<u16>(std::min(hot_after_ - cold.counted, most));
     }
 
-    /// Whether note_compiled() and note_interpreted() want to be told.
-    bool adapts() const { return options_.adaptive; }
+    /// Whether note_compiled() and note_interpreted() want to be told. Any thread, without the lock.
+    bool adapts() const { return adapts_.load(std::memory_order_relaxed); }
     /// Compiling a unit of so many guest instructions, or interpreting them, took so long.
     void note_compiled(u64 instructions, u64 nanoseconds);
     void note_interpreted(u64 instructions, u64 nanoseconds);
@@ -57,8 +61,9 @@ class Policy {
     void fade(CachedUnit& unit) const;
     void adapt(double& average, u64 instructions, u64 nanoseconds);
 
-    const PolicyOptions options_;
-    u32 hot_after_;
+    PolicyOptions options_;
+    u32 hot_after_ = 0;
+    std::atomic<bool> counts_searches_{false}, adapts_{false};
     u64 searches_ = 0;
     double compile_ns_ = 0, interpret_ns_ = 0;  // a guest instruction; 0: not known yet
 };

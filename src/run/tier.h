@@ -12,6 +12,7 @@
 #include "abi/unit_store.h"
 #include "base/check.h"
 #include "ir/function.h"
+#include "run/engine_rules.h"
 
 namespace kiln::run {
 
@@ -73,10 +74,19 @@ class Translator {
     virtual std::string_view listing() const { return {}; }
 };
 
+/// What code is made of. Tiers whose code has one form enter each other's directly: by links, jump caches and forwarding.
+enum class CodeForm : u8 { cells, host };
+inline constexpr std::size_t code_forms = 2;
+
 /// One tier. Any thread may call it. What a translator gives lives no longer than the tier.
 class Tier {
   public:
+    Tier(TierLevel level, CodeForm form) : level(level), form(form) {}
     virtual ~Tier() = default;
+
+    const TierLevel level;
+    const CodeForm form;
+
     /// For code of the guest that `frontend` lifts, which must outlive it.
     virtual std::unique_ptr<Translator> new_translator(const abi::Frontend& frontend) const = 0;
     /// Runs code and everything linked from it until it leaves.
@@ -102,6 +112,10 @@ class Tier {
     virtual bool before_fork() const { return true; }
     virtual void after_fork(bool) const {}
 };
+
+/// Makes the tier of that level; null, with a line on standard error, when it cannot be had: then there is no better one
+/// either. The interpreter always can. Not called again for a level that it gave.
+using MakeTier = std::function<std::unique_ptr<Tier>(TierLevel)>;
 
 /// Hears of a function after each pass.
 using AfterPass = std::function<void(const ir::Function& f, std::string_view pass)>;

@@ -79,6 +79,7 @@ class InterpreterTranslator final : public Translator {
 
 class Interpreter final : public Tier {
   public:
+    Interpreter() : Tier(TierLevel::interpreter, CodeForm::cells) {}
     std::unique_ptr<Translator> new_translator(const abi::Frontend& frontend) const override {
         return std::make_unique<InterpreterTranslator>(frontend);
     }
@@ -157,7 +158,8 @@ class Tier1 final : public Tier {
   public:
     Tier1(std::unique_ptr<CompiledUnits> units, const emit::EmitOptions& options, const Fuel& fuel,
           u64 code_key)
-        : units_(std::move(units)),
+        : Tier(TierLevel::units, CodeForm::host),
+          units_(std::move(units)),
           options_(options),
           fuel_(fuel),
           code_key_(code_key),
@@ -262,14 +264,12 @@ Optimize passes_of(const EngineOptions& options) {
         };
 }
 
-const Interpreter interpreter;
-
 /// Code memory for units that take `limit` bytes: those of the generation before may still be there.
 u64 code_memory_bytes(u64 limit) {
     return std::min<u64>(u64{1} << 30, (2 * limit + (u64{64} << 10) + 4095) & ~u64{4095});
 }
 
-/// Tier 1, or null with a line on standard error: then the interpreter does it all.
+/// Tier 1, or null with a line on standard error.
 std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::AddressSpace& space,
                                  const EngineOptions& options) {
     const ir::StateLayout& layout = *frontend.env().layout;
@@ -299,6 +299,23 @@ std::string list_host_code(const ir::Function& f, bool flat) {
     return made ? code.listing : made.error().message;
 }
 
+/// Tier 1, in lockstep with the interpreter if that is asked for.
+std::unique_ptr<Tier> make_units_tier(const abi::Frontend& frontend, mem::AddressSpace& space,
+                                      const EngineOptions& options) {
+    std::unique_ptr<Tier> tier1 = make_tier1(frontend, space, options);
+    if (tier1 == nullptr || options.lockstep == nullptr) return tier1;
+    static const Interpreter reference;
+    const auto list = [flat = space.base() == 0](const ir::Function& f) { return list_host_code(f, flat); };
+    return make_lockstep_tier({.compiling = std::move(tier1),
+                               .reference = reference,
+                               .frontend = frontend,
+                               .space = space,
+                               .optimize = passes_of(options),
+                               .list_host_code = list,
+                               .witness = *options.lockstep},
+                              options.lockstep_steps);
+}
+
 }  // namespace
 
 const abi::Frontend& frontend_of(GuestIsa isa) {
@@ -310,29 +327,18 @@ const abi::Frontend& frontend_of(GuestIsa isa) {
 
 std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressSpace& space,
                                     const EngineOptions& options) {
-    EngineOptions chosen = options;
-    std::unique_ptr<Tier> tier1;
-    if (options.kind != EngineKind::interp) tier1 = make_tier1(frontend, space, options);
-    if (tier1 != nullptr) chosen.warm_after = options.kind == EngineKind::jit1 ? 0 : options.policy.hot_after;
-    if (tier1 == nullptr || options.kind == EngineKind::jit1) chosen.policy = {};
-    chosen.policy.hot_after = chosen.warm_after;
-    Optimize optimize = passes_of(options);
     template_fuel = options.fuel.templates;
-    if (tier1 != nullptr && options.lockstep != nullptr) {
-        const auto list = [flat = space.base() == 0](const ir::Function& f) {
-            return list_host_code(f, flat);
-        };
-        tier1 = make_lockstep_tier({.compiling = std::move(tier1),
-                                    .reference = interpreter,
-                                    .frontend = frontend,
-                                    .space = space,
-                                    .optimize = std::exchange(optimize, optimize_nothing),
-                                    .list_host_code = list,
-                                    .witness = *options.lockstep},
-                                   options.lockstep_steps);
-    }
-    const Tiers tiers{&interpreter, tier1 != nullptr ? tier1.get() : &interpreter};
-    return std::make_unique<Engine>(frontend, space, tiers, std::move(tier1), std::move(optimize), chosen);
+    Optimize optimize = passes_of(options);
+    // Lockstep's tier keeps passes to itself: its reference has none of them.
+    if (options.lockstep != nullptr) optimize = optimize_nothing;
+    const auto make_tier = [options, &frontend, &space](TierLevel level) -> std::unique_ptr<Tier> {
+        switch (level) {
+            case TierLevel::interpreter: return std::make_unique<Interpreter>();
+            case TierLevel::units: return make_units_tier(frontend, space, options);
+        }
+        KILN_UNREACHABLE();
+    };
+    return std::make_unique<Engine>(frontend, space, make_tier, std::move(optimize), options);
 }
 
 }  // namespace kiln::run

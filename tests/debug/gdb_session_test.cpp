@@ -152,6 +152,8 @@ class FakeGuest final : public run::Debuggee {
         notes = given;
     }
     void note_executed() override { executed = true; }
+    EngineKind engine() const override { return kind; }
+    void switch_engine(EngineKind other) override { kind = other; }
     void detach() override { detached = true; }
     void kill() override { std::abort(); }
     std::string executable() const override { return "/bin/guest"; }
@@ -166,6 +168,7 @@ class FakeGuest final : public run::Debuggee {
     std::vector<abi::WatchedRange> watched;
     u64 passed = 0;
     std::optional<std::vector<u64>> caught;
+    EngineKind kind = EngineKind::hybrid;
     bool forks = false, programs = false, executed = false, detached = false;
     std::optional<run::ForkChoice> settled;
     std::string notes;
@@ -353,6 +356,12 @@ TEST_F(Session, Settings) {
     EXPECT_THAT(*from_hex(ask("qRcmd,68656c70")), HasSubstr("monitor maps"));
     EXPECT_THAT(*from_hex(ask("qRcmd,6e6f")), HasSubstr("no command 'no'"));
     EXPECT_EQ(ask("qRcmd,6"), "E16");
+    const auto monitor = [&](std::string_view command) { return *from_hex(ask("qRcmd," + to_hex(command))); };
+    EXPECT_THAT(monitor("engine"), HasSubstr("* hybrid"));
+    EXPECT_THAT(monitor("engine jit1"), HasSubstr("* jit1"));
+    EXPECT_EQ(guest.kind, EngineKind::jit1);
+    EXPECT_THAT(monitor("engine jit9"), HasSubstr("no engine 'jit9'"));
+    EXPECT_EQ(guest.kind, EngineKind::jit1);
 }
 
 TEST_F(Session, Files) {

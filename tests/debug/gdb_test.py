@@ -196,6 +196,11 @@ class GdbTest(unittest.TestCase):
                    [r"is executing new program: .*debugged_static", r"hit Breakpoint 1, leaf \(x=", r" calls \(\)",
                     r"exited with code 027"], output="sum 23\n")
 
+    def test_another_engine(self):
+        self.debug("calls", ["break leaf", "continue", "monitor engine interp", "stepi", "monitor engine jit1", "stepi",
+                             "monitor engine", "delete", "continue"],
+                   [r"\* interp ", r"\* jit1 ", r"\* jit1 ", r"exited with code 027"], output="sum 23\n", status=23)
+
     def test_detach(self):
         self.debug("calls", ["break leaf", "continue", "detach"], [r"detached"], output="sum 23\n", status=23)
 

@@ -289,6 +289,7 @@ class CountingTier final : public run::Tier {
     };
 
   public:
+    CountingTier() : Tier(run::TierLevel::interpreter, run::CodeForm::cells) {}
     std::unique_ptr<run::Translator> new_translator(const abi::Frontend&) const override {
         return std::make_unique<Maker>();
     }
@@ -304,13 +305,13 @@ class CountingTier final : public run::Tier {
 /// outside keeps nothing alive.
 TEST_F(Threads, EvictedUnitsAreFreed) {
     EngineOptions options;
+    options.kind = EngineKind::interp;
     options.cache_bytes = 4096;
     options.warm_after = 2;
     Guest guest(options);
     guest.engine = nullptr;
-    const CountingTier tier;
     guest.engine = std::make_unique<run::Engine>(
-        riscv64::frontend(), *guest.space, run::Tiers{&tier, &tier}, nullptr,
+        riscv64::frontend(), *guest.space, [](run::TierLevel) { return std::make_unique<CountingTier>(); },
         [](ir::Function&, const run::AfterPass&) {}, options);
     Assembler code(code_at);
     code.label("loop");
