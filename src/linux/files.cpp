@@ -10,6 +10,7 @@
 #include "linux/host_numbers.h"
 #include "linux/own_descriptors.h"
 #include "linux/proc_files.h"
+#include "linux/proc_folders.h"
 #include "linux/requests.h"
 #include "linux/safe_syscall.h"
 
@@ -71,10 +72,12 @@ i64 calls::getdents64(Thread& thread, const Call& call) {
     u8* entries = host_pointer<u8>(thread, call[1], call[2]);
     for (;;) {
         const i64 bytes = waiting_syscall(thread, SYS_getdents64, fd, entries, call[2]);
-        if (bytes <= 0 || !lists_descriptors(fd)) return bytes;
+        if (bytes <= 0) return bytes;
+        const std::optional<ProcFolder> folder = ProcFolder::of(thread.process, fd);
+        if (!folder) return bytes;
         std::vector<u8> list(static_cast<std::size_t>(bytes));
         if (!thread.process.memory.read(call.address(1), list.data(), list.size())) return -EFAULT;
-        const std::size_t kept = without_own_descriptors(thread.process, list);
+        const std::size_t kept = folder->without_own(list);
         if (kept == 0) continue;  // 0 would be the end
         if (!thread.process.memory.write(call.address(1), list.data(), kept)) return -EFAULT;
         return static_cast<i64>(kept);

@@ -1,10 +1,9 @@
 // The descriptors that kiln itself has open in the guest's process: its executable, the sysroot, the log. The guest
 // neither sees nor reaches them: calls with one of these numbers answer EBADF (dispatch.cpp), and /proc/self/fd does
-// not list them. They make room where the guest wants the number for itself.
+// not list them (proc_folders.h). They make room where the guest wants the number for itself.
 #pragma once
 
 #include <array>
-#include <span>
 
 #include "linux/process.h"
 
@@ -20,10 +19,5 @@ std::array<int, 3> own_descriptors(const Process& process);
 bool is_own_descriptor(const Process& process, int fd);
 /// Moves kiln's descriptor `fd` to another number; where there is none, kiln does without it.
 void vacate_descriptor(const Process& process, int fd);
-
-/// Whether the directory `fd` is a list of this process's descriptors (/proc/self/fd and its like).
-bool lists_descriptors(int fd);
-/// Removes kiln's descriptors from directory entries as getdents64(2) gives them; the bytes left.
-std::size_t without_own_descriptors(const Process& process, std::span<u8> entries);
 
 }  // namespace kiln::user

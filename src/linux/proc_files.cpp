@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <cstdlib>
 
 #include "linux/exec.h"
+#include "linux/proc_memory.h"
 #include "linux/safe_syscall.h"
 
 namespace kiln::user {
@@ -48,23 +48,20 @@ std::string link_text(const std::string& link) {
 
 }  // namespace
 
-std::string own_entry_of(int fd) {
-    return std::string(own_entry(link_text("/proc/self/fd/" + std::to_string(fd))));
-}
+std::string shown_path_of(int fd) { return link_text("/proc/self/fd/" + std::to_string(fd)); }
+
+std::string own_entry_of(int fd) { return std::string(own_entry(shown_path_of(fd))); }
 
 std::string proc_path(int directory, std::string_view relative) {
     const std::string_view name = relative.substr(relative.rfind('/') + 1);
-    constexpr std::string_view names[] = {"exe", "maps", "auxv", "cmdline", "environ", "status", "cpuinfo"};
+    constexpr std::string_view names[] = {"exe",  "maps",    "smaps",   "smaps_rollup", "numa_maps",
+                                          "auxv", "cmdline", "environ", "status",       "cpuinfo"};
     if (std::ranges::find(names, name) == std::end(names)) return {};
-    const std::string from =
-        link_text(directory == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/" + std::to_string(directory));
+    const std::string from = directory == AT_FDCWD ? link_text("/proc/self/cwd") : shown_path_of(directory);
     return from.starts_with("/proc") ? from + "/" + std::string(relative) : std::string();
 }
 
-namespace {
-
-/// All of a file of /proc; empty if it cannot be read.
-std::string contents(const std::string& path) {
+std::string file_contents(const std::string& path) {
     std::string text;
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return text;
@@ -74,6 +71,8 @@ std::string contents(const std::string& path) {
     ::close(fd);
     return text;
 }
+
+namespace {
 
 /// Puts `mask` behind `key` where `text` has a line for it.
 void set_mask_line(std::string& text, std::string_view key, SignalMask mask) {
@@ -88,7 +87,7 @@ void set_mask_line(std::string& text, std::string_view key, SignalMask mask) {
 /// /proc/self/status: the host's at `path`, with the signals as the guest handles them. Empty if the host has
 /// none.
 std::string status_text(const Thread& thread, const std::string& path) {
-    std::string text = contents(path);
+    std::string text = file_contents(path);
     SignalMask ignored, caught;
     for (int signal = 1; signal <= signal_count; ++signal) {
         constexpr u64 ignore = 1;  // SIG_IGN; SIG_DFL is less, functions are more
@@ -113,12 +112,12 @@ bool same_file(const std::string& one, const std::string& other) {
 std::optional<std::string> program_of_other(const std::string& folder) {
     if (!same_file("/proc/self/exe", folder + "/exe")) return std::nullopt;
     // proc(5): 24th behind the name, which may hold anything.
-    const std::string stat = contents(folder + "/stat");
+    const std::string stat = file_contents(folder + "/stat");
     std::size_t at = stat.rfind(')');
     for (int field = 0; field < 24 && at != stat.npos; ++field) at = stat.find(' ', at + 1);
     if (at == stat.npos) return std::nullopt;
     const u64 code = std::strtoull(stat.c_str() + at, nullptr, 10);
-    const std::string maps = contents(folder + "/maps");
+    const std::string maps = file_contents(folder + "/maps");
     for (std::size_t line = 0; line < maps.size();) {
         const std::size_t end = std::min(maps.find('\n', line), maps.size());
         unsigned long first, last;
@@ -159,26 +158,6 @@ std::string guest_text(const Process& process, GuestAddr begin, GuestAddr end) {
 
 }  // namespace
 
-std::string maps_text(const Process& process) {
-    std::string text;
-    for (const mem::Region& region : process.memory.regions()) {
-        char line[160];
-        const mem::Backing& backing = *region.backing;
-        int length = std::snprintf(line, sizeof line, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu",
-                                   region.begin.raw, region.end.raw, region.prot & PROT_READ ? 'r' : '-',
-                                   region.prot & PROT_WRITE ? 'w' : '-', region.prot & PROT_EXEC ? 'x' : '-',
-                                   region.shared ? 's' : 'p', region.offset, major(backing.device),
-                                   minor(backing.device), backing.inode);
-        text.append(line, static_cast<std::size_t>(length));
-        if (!backing.name.empty()) {
-            // proc(5) aligns names at column 73.
-            text.append(std::max(73 - length, 1), ' ').append(backing.name);
-        }
-        text.push_back('\n');
-    }
-    return text;
-}
-
 std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int host_flags) {
     if (!path.starts_with("/proc/")) return std::nullopt;
     Process& process = thread.process;
@@ -187,8 +166,8 @@ std::optional<i64> open_proc_file(Thread& thread, const std::string& path, int h
     const bool writes = (host_flags & O_ACCMODE) != O_RDONLY || host_flags & O_TRUNC;
     if (entry == "exe" && writes && !(host_flags & (O_PATH | O_NOFOLLOW))) return -ETXTBSY;
     std::string text;
-    if (entry == "maps")
-        text = maps_text(process);
+    if (auto listing = memory_listing(process, entry))
+        text = std::move(*listing);
     else if (entry == "auxv")
         text.assign(process.program.auxv.begin(), process.program.auxv.end());
     else if (entry == "cmdline")

@@ -10,7 +10,8 @@
 #include <cstring>
 
 #include "linux/guest_memory.h"
-#include "linux/other_limits.h"
+#include "linux/other_guests.h"
+#include "linux/own_descriptors.h"
 #include "linux/proc_files.h"
 #include "linux/safe_syscall.h"
 
@@ -51,6 +52,7 @@ i64 change_limit(Thread& thread, int pid, int resource, u64 wanted, u64 old) {
 
 void bind_memory(Process& process) {
     show_limits(process.limits);
+    show_descriptors(own_descriptors(process));
     process.memory.set_bounds(
         {.total = process.limits.get(RLIMIT_AS).rlim_cur, .data = process.limits.get(RLIMIT_DATA).rlim_cur});
 }

@@ -13,7 +13,7 @@
 
 #include "check.h"
 
-static char text[1 << 16];
+static char text[1 << 18];
 static char self[4096];
 
 static long slurp(const char* path) {
@@ -59,6 +59,13 @@ static void another_guest(void) {
     CHECK(program.st_ino == link.st_ino && program.st_dev == link.st_dev);
     CHECK(stat("/proc/self/exe", &link) == 0 && program.st_ino == link.st_ino);
     CHECK(lstat("/proc/self/exe", &link) == 0 && S_ISLNK(link.st_mode));
+    // Its descriptors are those that it was given.
+    snprintf(path, sizeof path, "/proc/%d/fd", child);
+    DIR* folder = opendir(path);
+    CHECK(folder != NULL);
+    for (struct dirent* entry; (entry = readdir(folder)) != NULL;)
+        CHECK(entry->d_name[0] == '.' || fcntl(atoi(entry->d_name), F_GETFD) != -1);
+    closedir(folder);
     // A title is written over the arguments, as setproctitle(3) does it.
     CHECK(kill(child, SIGUSR1) == 0 && read(ready[0], &byte, 1) == 1);
     snprintf(path, sizeof path, "/proc/%d/cmdline", child);
@@ -101,6 +108,55 @@ static void memory(void) {
     CHECK(pread(fd, &page, sizeof page, (off_t)((unsigned long)&number / 4096 * sizeof page)) == sizeof page);
     CHECK(page >> 63 == 1);
     close(fd);
+}
+
+// What lists memory has the program's own, and nothing that the program did not map.
+static long listed(const char* header, const char* name) {
+    const char* line = strstr(text, header);
+    if (line != NULL) line = strstr(line, name);
+    return line != NULL ? atol(line + strlen(name)) : -1;
+}
+
+static void memory_listings(void) {
+    enum { bytes = 1 << 20, touched = 1 << 16 };
+    char* map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char* executable = mmap(NULL, bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    // Between two that cannot be merged with it.
+    CHECK(map != MAP_FAILED && executable != MAP_FAILED && mprotect(map, 4096, PROT_NONE) == 0 &&
+          mprotect(map + bytes - 4096, 4096, PROT_NONE) == 0);
+    memset(map + 4096, 1, touched);
+    char header[100], maps[100];
+    snprintf(header, sizeof header, "%lx-%lx rw-p", (long)map + 4096, (long)map + bytes - 4096);
+    CHECK(slurp("/proc/self/smaps") > 0 && strstr(text, self) != NULL && strstr(text, "[stack]") != NULL);
+    CHECK(listed(header, "\nSize: ") == (bytes - 8192) / 1024);
+    CHECK(listed(header, "\nRss: ") == touched / 1024);
+    CHECK(listed(header, "\nPrivate_Dirty: ") == touched / 1024 && listed(header, "\nSwap: ") == 0);
+    snprintf(maps, sizeof maps, "%lx-", (long)executable);
+    const char* line = strstr(text, maps);
+    CHECK(line != NULL && strstr(line, "VmFlags: rd ex ") != NULL);
+    char thread[100];
+    snprintf(thread, sizeof thread, "/proc/self/task/%ld/smaps", syscall(SYS_gettid));
+    CHECK(slurp(thread) > 0 && listed(header, "\nRss: ") == touched / 1024);
+    CHECK(slurp("/proc/self/smaps_rollup") > 0 && strstr(text, " [rollup]\n") != NULL);
+    const long all = listed("[rollup]", "\nRss: ");
+    CHECK(all >= touched / 1024 && all < 4 * 1024);
+    if (access("/proc/self/numa_maps", F_OK) == 0) {
+        snprintf(header, sizeof header, "%lx default", (long)map + 4096);
+        CHECK(slurp("/proc/self/numa_maps") > 0 && strstr(text, self) != NULL &&
+              strstr(text, " stack") != NULL);
+        CHECK(listed(header, " anon=") == touched / 4096 && listed(header, " kernelpagesize_kB=") == 4);
+    }
+    // The files that it maps are among its mappings.
+    DIR* folder = opendir("/proc/self/map_files");
+    CHECK(folder != NULL);
+    slurp("/proc/self/maps");
+    for (struct dirent* entry; (entry = readdir(folder)) != NULL;) {
+        char start[40];
+        snprintf(start, sizeof start, "%.*s", (int)strcspn(entry->d_name, "-"), entry->d_name);
+        if (entry->d_name[0] != '.') CHECK(strstr(text, start) != NULL);
+    }
+    closedir(folder);
+    CHECK(munmap(map, bytes) == 0 && munmap(executable, bytes) == 0);
 }
 
 // By relative paths they are the same.
@@ -191,6 +247,7 @@ int main(int argc, char** argv) {
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
     another_guest();
     memory();
+    memory_listings();
     status();
     from_inside();
     descriptors();

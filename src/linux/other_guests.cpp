@@ -1,4 +1,4 @@
-#include "linux/other_limits.h"
+#include "linux/other_guests.h"
 
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -22,6 +22,7 @@ struct Shown {
     static constexpr u64 mark_of_kiln = 0x73746d6c6e6c696b;
     u64 mark = 0;
     std::array<rlimit, resources.size()> limits{};
+    std::array<int, 3> descriptors{-1, -1, -1};
 };
 constinit Shown shown;
 
@@ -44,14 +45,8 @@ u64 kiln_base(const std::string& folder) {
     return 0;
 }
 
-}  // namespace
-
-void show_limits(const MemoryLimits& limits) {
-    for (std::size_t i = 0; i < resources.size(); ++i) shown.limits[i] = limits.get(resources[i]);
-    shown.mark = Shown::mark_of_kiln;
-}
-
-std::optional<rlimit> limit_of_other(pid_t pid, int resource) {
+/// What the guest `pid` shows.
+std::optional<Shown> shown_by(pid_t pid) {
     const u64 base = kiln_base("/proc/" + std::to_string(pid));
     if (base == 0) return std::nullopt;
     const u64 place = reinterpret_cast<u64>(&shown) - reinterpret_cast<u64>(&__ehdr_start);
@@ -60,9 +55,28 @@ std::optional<rlimit> limit_of_other(pid_t pid, int resource) {
     if (::process_vm_readv(pid, &here, 1, &there, 1, 0) != static_cast<ssize_t>(sizeof seen) ||
         seen.mark != Shown::mark_of_kiln)
         return std::nullopt;
-    for (std::size_t i = 0; i < resources.size(); ++i)
-        if (resources[i] == resource) return seen.limits[i];
+    return seen;
+}
+
+}  // namespace
+
+void show_limits(const MemoryLimits& limits) {
+    for (std::size_t i = 0; i < resources.size(); ++i) shown.limits[i] = limits.get(resources[i]);
+    shown.mark = Shown::mark_of_kiln;
+}
+
+void show_descriptors(const std::array<int, 3>& descriptors) { shown.descriptors = descriptors; }
+
+std::optional<rlimit> limit_of_other(pid_t pid, int resource) {
+    const std::optional<Shown> seen = shown_by(pid);
+    for (std::size_t i = 0; seen && i < resources.size(); ++i)
+        if (resources[i] == resource) return seen->limits[i];
     return std::nullopt;
+}
+
+std::vector<int> descriptors_of_other(pid_t pid) {
+    const std::optional<Shown> seen = shown_by(pid);
+    return seen ? std::vector<int>(seen->descriptors.begin(), seen->descriptors.end()) : std::vector<int>();
 }
 
 }  // namespace kiln::user
