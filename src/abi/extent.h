@@ -11,6 +11,7 @@ namespace kiln::abi {
 struct CodeRange {
     GuestAddr begin;
     u32 bytes = 0;
+    bool operator==(const CodeRange&) const = default;
 };
 
 class Extent {

@@ -27,6 +27,7 @@ enum class Stub : u8 {
 struct UnitRelocation {
     u32 offset;
     Stub stub;
+    bool operator==(const UnitRelocation&) const = default;
 };
 
 /// A direct exit: where the distance to another unit goes, and where it leads while there is none.
@@ -34,6 +35,7 @@ struct UnitLink {
     u32 site;      ///< what Context::link_site will point to
     u32 unlinked;  ///< the place in the unit that goes to Stub::lookup
     GuestAddr target;
+    bool operator==(const UnitLink&) const = default;
 };
 
 /// A host instruction that accesses guest memory, and what it means when it faults: state slots hold, or their
@@ -47,6 +49,7 @@ struct FaultPoint {
     u8 base, index, scale;
     i32 disp;
     static constexpr u8 no_register = 0xff;
+    bool operator==(const FaultPoint&) const = default;
 };
 
 struct UnitCode {

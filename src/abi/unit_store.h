@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "abi/extent.h"
@@ -26,6 +27,15 @@ struct StoredUnit {
     u32 counter_site = 0;  ///< UnitCode::counter_site; 0: it does not count, it was hot
     u32 instructions = 0;
     u32 first_range = 0, range_count = 0;  ///< its part of Chapter::ranges
+    bool operator==(const StoredUnit&) const = default;
+};
+
+/// What a unit's lifter was told of other guest code: with this and the guest's bytes the same unit can be made again.
+struct ProfileAnswer {
+    GuestAddr pc;
+    u32 entries = 0, unit_instructions = 0;  ///< CodeHistory
+    u32 unit = 0;                            ///< its number in the chapter
+    bool operator==(const ProfileAnswer&) const = default;
 };
 
 /// A chapter's code begins with a jump to each Stub, in their order, so many bytes apart; whoever installs it sets their
@@ -44,6 +54,16 @@ struct Chapter {
     std::vector<u8> code;
     std::vector<UnitRelocation> relocations;
     std::vector<UnitLink> links;
+    std::vector<ProfileAnswer> answers;  ///< by ascending unit
+
+    bool operator==(const Chapter&) const = default;
+};
+
+/// Where an image's guest code comes from: so that somebody can look at it, and make its units again.
+struct ImageOrigin {
+    std::string path;        ///< of the guest file, when the image was written
+    u64 begin = 0, end = 0;  ///< the guest addresses that its code is mapped at
+    u64 offset = 0;          ///< of `begin` in the file
 };
 
 /// Names an image: a hash of what identifies it.
@@ -73,7 +93,7 @@ class ImageWriter {
   public:
     virtual ~ImageWriter() = default;
     /// Puts these chapters, ascending, in the image's place, or changes nothing.
-    virtual Result<void> write(std::span<const Chapter> chapters) = 0;
+    virtual Result<void> write(const ImageOrigin& origin, std::span<const Chapter> chapters) = 0;
 };
 
 class UnitStore {

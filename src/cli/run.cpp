@@ -165,6 +165,7 @@ int run(const Personality& who, Words words) {
 
     user::RunRequest request = request_for(who, options, words);
     request.engine.store = store_for(options);
+    request.engine.verify_store = options.store_verify;
     auto watching = debug::Observing::create(options);
     if (!watching) return complain(who, watching.error().message, 1);
     observing = watching->get();

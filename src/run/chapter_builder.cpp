@@ -26,11 +26,11 @@ std::vector<T> slice(const std::vector<T>& all, u32 T::* at, u32 begin, u32 end)
 }  // namespace
 
 void ChapterBuilder::add(GuestAddr pc, u32 instructions, std::vector<abi::CodeRange> ranges,
-                         abi::UnitCode code) {
+                         abi::UnitCode code, std::vector<abi::ProfileAnswer> answers) {
     // Cold paths come behind the rest, so what refers to them need not be in order.
     std::ranges::sort(code.relocations, {}, &abi::UnitRelocation::offset);
     std::ranges::sort(code.links, {}, &abi::UnitLink::site);
-    pieces_.insert_or_assign(pc.raw, Piece{instructions, std::move(ranges), std::move(code)});
+    pieces_.insert_or_assign(pc.raw, Piece{instructions, std::move(ranges), std::move(code), std::move(answers)});
 }
 
 void ChapterBuilder::add(const abi::Chapter& chapter) {
@@ -52,6 +52,8 @@ void ChapterBuilder::add(const abi::Chapter& chapter) {
         piece.code.fault_points = slice(chapter.fault_points, &abi::FaultPoint::offset, begin, end);
         piece.code.links = slice(chapter.links, &abi::UnitLink::site, begin, end);
         for (abi::UnitLink& link : piece.code.links) link.unlinked -= begin;
+        const auto number = static_cast<u32>(i);
+        piece.answers = slice(chapter.answers, &abi::ProfileAnswer::unit, number, number + 1);
     }
 }
 
@@ -69,6 +71,10 @@ abi::Chapter ChapterBuilder::build() const {
         const abi::UnitCode& code = piece.code;
         bytes.resize(align_up(bytes.size(), entry_alignment), never);
         const u32 begin = static_cast<u32>(bytes.size());
+        for (abi::ProfileAnswer answer : piece.answers) {
+            answer.unit = static_cast<u32>(chapter.units.size());
+            chapter.answers.push_back(answer);
+        }
         chapter.units.push_back({.pc = GuestAddr(pc),
                                  .entry = begin,
                                  .forward = begin + code.forward,

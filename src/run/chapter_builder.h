@@ -9,8 +9,9 @@ namespace kiln::run {
 
 class ChapterBuilder {
   public:
-    /// Adds a unit; in the place of one with the same pc.
-    void add(GuestAddr pc, u32 instructions, std::vector<abi::CodeRange> ranges, abi::UnitCode code);
+    /// Adds a unit; in the place of one with the same pc. `answers`: what its lifter was told.
+    void add(GuestAddr pc, u32 instructions, std::vector<abi::CodeRange> ranges, abi::UnitCode code,
+             std::vector<abi::ProfileAnswer> answers = {});
     /// Adds the units of a chapter whose pc have none yet.
     void add(const abi::Chapter& chapter);
     bool empty() const { return pieces_.empty(); }
@@ -22,6 +23,7 @@ class ChapterBuilder {
         u32 instructions;
         std::vector<abi::CodeRange> ranges;
         abi::UnitCode code;
+        std::vector<abi::ProfileAnswer> answers;
     };
     std::map<u64, Piece> pieces_;  // by pc
 };

@@ -69,6 +69,8 @@ struct EngineOptions {
     /// Where units of earlier processes are kept, and this one's will be; null: nowhere. Must outlive the engine. For
     /// engines that begin with EngineKind::hybrid, while they stay with it.
     abi::UnitStore* store = nullptr;
+    /// Whether units that come from there are made again first, and must be the same to the byte.
+    bool verify_store = false;
     /// Units are evicted when they take more than this, in bytes.
     std::size_t cache_bytes = std::size_t{256} << 20;
     /// And when there are more of them than this.
@@ -146,6 +148,11 @@ class Engine {
     /// Compiles and writes it. In a process of its own, the copy of this one that fork() makes, where nothing else runs;
     /// `thread` is the one that forked.
     void finish_saving(Thread& thread, Saving& saving);
+    /// Makes the units of a chapter again, of the guest code that is in memory: the chapter as it should be; none where
+    /// that code is other code. While nothing else runs.
+    std::optional<abi::Chapter> make_again(Thread& thread, const abi::Chapter& chapter);
+    /// The image of the code mapped at `pc`; none if nothing is kept of it.
+    std::optional<abi::ImageKey> image_at(GuestAddr pc) { return stored_->place_of(pc).key; }
 
     /// Adds what threads have tallied since the last time (guest instructions, lookups, exits) to the
     /// counters; for threads that are outside run() or the calling one.
@@ -228,6 +235,9 @@ class Engine {
     void retire(std::vector<std::shared_ptr<InstalledChapter>> chapters);
     /// All of them are taken out of the tables; what is wanted of them is installed again.
     void bury_chapters();
+    /// Compiles the unit at `pc` to be kept: a hot one as `profile` says, or, where that is null, a cold one. False when it
+    /// has no code; else the thread's `lifted_` says what it covers.
+    bool encode(Thread& thread, u64 pc, const abi::Profile* profile, abi::UnitCode& code);
     /// The chapter that the builder puts together, checked against guest memory as it is.
     std::optional<abi::Chapter> finish_chapter(const ChapterBuilder& builder) const;
     CachedUnit* insert(Thread& thread, std::unique_ptr<CachedUnit> made);

@@ -1,6 +1,7 @@
 // How the engine gives units to the store: the cold ones too, which it has never compiled.
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "run/chapter_builder.h"
 #include "run/engine.h"
@@ -13,6 +14,38 @@ constexpr std::size_t fewest_units = 16;
 constexpr std::size_t least_part = 16;
 /// So many are that were compiled in this process: they would be compiled again each time.
 constexpr std::size_t fewest_hot = 2;
+
+/// Asks another profile, and remembers what it said.
+class RecordingProfile final : public abi::Profile {
+  public:
+    explicit RecordingProfile(const abi::Profile& source) : source_(source) {}
+    abi::CodeHistory at(GuestAddr pc) const override {
+        const auto known = std::ranges::find(answers_, pc, &abi::ProfileAnswer::pc);
+        if (known != answers_.end()) return {known->entries, known->unit_instructions};
+        const abi::CodeHistory history = source_.at(pc);
+        answers_.push_back({pc, history.entries, history.unit_instructions});
+        return history;
+    }
+    std::vector<abi::ProfileAnswer> take() { return std::exchange(answers_, {}); }
+
+  private:
+    const abi::Profile& source_;
+    mutable std::vector<abi::ProfileAnswer> answers_;  // few
+};
+
+/// Gives the answers that another gave.
+class ReplayedProfile final : public abi::Profile {
+  public:
+    explicit ReplayedProfile(std::span<const abi::ProfileAnswer> answers) : answers_(answers) {}
+    abi::CodeHistory at(GuestAddr pc) const override {
+        const auto known = std::ranges::find(answers_, pc, &abi::ProfileAnswer::pc);
+        return known == answers_.end() ? abi::CodeHistory{}
+                                       : abi::CodeHistory{known->entries, known->unit_instructions};
+    }
+
+  private:
+    const std::span<const abi::ProfileAnswer> answers_;
+};
 
 }  // namespace
 
@@ -42,6 +75,7 @@ std::unique_ptr<Saving> Engine::begin_saving() {
 
 void Engine::finish_saving(Thread& thread, Saving& saving) {
     abi::UnitCode code;
+    RecordingProfile profile(block_counts_);
     stored_->close_files();
     for (Saving::Image& image : saving.images) {
         const auto writer = stored_->store().begin_write(*image.place.key);
@@ -50,18 +84,11 @@ void Engine::finish_saving(Thread& thread, Saving& saving) {
         // The same order makes the same image.
         std::ranges::sort(image.units, {}, &Saving::Unit::pc);
         for (const Saving::Unit& unit : image.units) {
-            abi::LiftOptions lift_options = options_.lift;
-            lift_options.read_once = true;
-            if (unit.hot)
-                lift_options.profile = &block_counts_;
-            else
-                lift_options.extend = false;
-            thread.code_.clear(++invalidation_);
-            if (!lift(thread, unit.pc, lift_options) || !image.place.holds(thread.lifted_.ranges)) continue;
-            if (!thread.translator(tier(TierLevel::units)).encode(thread.function_, !unit.hot, code))
-                continue;
+            if (!encode(thread, unit.pc, unit.hot ? &profile : nullptr, code)) continue;
+            std::vector<abi::ProfileAnswer> answers = profile.take();
+            if (!image.place.holds(thread.lifted_.ranges)) continue;
             chapters[unit.pc / abi::chapter_window].add(GuestAddr(unit.pc), thread.lifted_.instructions,
-                                                        thread.lifted_.ranges, code);
+                                                        thread.lifted_.ranges, code, std::move(answers));
         }
         // What others have put there meanwhile stays, as far as it is about the same code.
         std::vector<abi::Chapter> written;
@@ -80,8 +107,34 @@ void Engine::finish_saving(Thread& thread, Saving& saving) {
         for (const auto& [window, builder] : chapters)
             if (auto chapter = finish_chapter(builder)) written.push_back(std::move(*chapter));
         std::ranges::sort(written, {}, [](const abi::Chapter& chapter) { return chapter.units[0].pc; });
-        (void)writer->write(written);
+        const StoredCode::Place& place = image.place;
+        (void)writer->write({place.file->name, place.begin, place.end, place.offset}, written);
     }
+}
+
+bool Engine::encode(Thread& thread, u64 pc, const abi::Profile* profile, abi::UnitCode& code) {
+    abi::LiftOptions lift_options = options_.lift;
+    lift_options.read_once = true;
+    lift_options.profile = profile;
+    lift_options.extend &= profile != nullptr;
+    thread.code_.clear(++invalidation_);
+    return lift(thread, pc, lift_options) &&
+           thread.translator(tier(TierLevel::units)).encode(thread.function_, profile == nullptr, code);
+}
+
+std::optional<abi::Chapter> Engine::make_again(Thread& thread, const abi::Chapter& chapter) {
+    if (CodeSnapshot::hash_now(space_, chapter.ranges) != chapter.guest_hash) return std::nullopt;
+    ChapterBuilder builder;
+    abi::UnitCode code;
+    for (u32 number = 0; number < chapter.units.size(); ++number) {
+        const abi::StoredUnit& unit = chapter.units[number];
+        const auto own = std::ranges::equal_range(chapter.answers, number, {}, &abi::ProfileAnswer::unit);
+        const ReplayedProfile profile(own);
+        if (encode(thread, unit.pc.raw, unit.counter_site == 0 ? &profile : nullptr, code))
+            builder.add(unit.pc, thread.lifted_.instructions, thread.lifted_.ranges, code,
+                        {own.begin(), own.end()});
+    }
+    return finish_chapter(builder);
 }
 
 std::optional<abi::Chapter> Engine::finish_chapter(const ChapterBuilder& builder) const {

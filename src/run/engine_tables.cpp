@@ -30,7 +30,10 @@ CachedUnit* Engine::find(Thread& thread, u64 pc) {
     if (watching_ || stops_ != nullptr || never_compiled_.contains(pc)) return nullptr;
     make_room();  // now, lest the chapter go before its unit is in the tables
     const auto entries = static_cast<u16>(std::min<u32>(policy_.hot_after(), 0xffff));
-    std::unique_ptr<CachedUnit> stored = stored_->find(GuestAddr(pc), entries);
+    StoredCode::Verify verify;
+    if (options_.verify_store)
+        verify = [&](const abi::Chapter& chapter) { return make_again(thread, chapter) == chapter; };
+    std::unique_ptr<CachedUnit> stored = stored_->find(GuestAddr(pc), entries, verify);
     if (stored == nullptr) return nullptr;
     count(Counter::units_entered);
     return add(thread, std::move(stored));

@@ -84,7 +84,7 @@ const StoredCode::Place& StoredCode::place_of(GuestAddr pc) {
     static const Place nowhere;
     const auto region = space_.find(pc);
     if (!region || !(region->prot & PROT_EXEC)) return nowhere;
-    Place place{region->begin.raw, region->end.raw, key_of(*region)};
+    Place place{region->begin.raw, region->end.raw, region->offset, region->backing, key_of(*region)};
     return places_.insert_or_assign(place.end, place).first->second;
 }
 
@@ -117,7 +117,7 @@ std::size_t StoredCode::units_of(const Place& place) const {
 
 // ---- Finding and installing ----
 
-std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries) {
+std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries, const Verify& verify) {
     const Place& place = place_of(pc);
     if (!place.key) return nullptr;
     entries_ = entries;
@@ -127,7 +127,7 @@ std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries) {
     if (image.file == nullptr) return nullptr;
     const GuestAddr window = window_of(pc);
     const auto [slot, unknown] = image.chapters.try_emplace(window.raw);
-    if (unknown) slot->second = install(image, place, window, entries);
+    if (unknown) slot->second = install(image, place, window, entries, verify);
     const std::shared_ptr<InstalledChapter>& chapter = slot->second;
     if (chapter == nullptr) return nullptr;
     const auto number = chapter->find(pc);
@@ -148,13 +148,18 @@ std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries) {
 }
 
 std::shared_ptr<InstalledChapter> StoredCode::install(const Image& image, const Place& place,
-                                                      GuestAddr window, u16 entries) {
+                                                      GuestAddr window, u16 entries,
+                                                      const Verify& verify) {
     const CountedTime time(Counter::store_ns);
     abi::Chapter chapter;
     if (!image.file->read(window, chapter)) return nullptr;
     if (!place.holds(chapter.ranges) ||
         CodeSnapshot::hash_now(space_, chapter.ranges) != chapter.guest_hash) {
         count(Counter::store_stale);
+        return nullptr;
+    }
+    if (abi::Chapter whole; verify && image.file->read_all(window, whole) && !verify(whole)) {
+        count(Counter::store_mismatched);
         return nullptr;
     }
     auto code =

@@ -6,6 +6,7 @@
 // it; many are only ever entered by links inside the chapter. Not thread-safe: the engine's lock guards it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,9 +44,12 @@ class StoredCode {
 
     abi::UnitStore& store() { return store_; }
 
+    /// Whether a chapter, whole, is as it should be; null: that is not asked.
+    using Verify = std::function<bool(const abi::Chapter&)>;
+
     /// The unit at `pc`, for the engine's tables; null if there is none. A chapter's units may be entered `entries` times
     /// each until they ask for more. A chapter that had to be installed for it adds to bytes().
-    std::unique_ptr<CachedUnit> find(GuestAddr pc, u16 entries);
+    std::unique_ptr<CachedUnit> find(GuestAddr pc, u16 entries, const Verify& verify);
     /// How often the unit there was entered while it counted, as far as chapters that are installed know it.
     abi::CodeHistory history(GuestAddr pc) const;
     /// Memory that installed chapters take.
@@ -62,6 +66,8 @@ class StoredCode {
     /// write, and the image that they belong to.
     struct Place {
         u64 begin = 0, end = 0;
+        u64 offset = 0;  ///< of `begin` in the file
+        std::shared_ptr<const mem::Backing> file;
         std::optional<abi::ImageKey> key;  ///< none: nothing is kept of it
         bool holds(std::span<const abi::CodeRange> ranges) const;
     };
@@ -81,7 +87,7 @@ class StoredCode {
     };
 
     std::shared_ptr<InstalledChapter> install(const Image& image, const Place& place, GuestAddr window,
-                                              u16 entries);
+                                              u16 entries, const Verify& verify);
     std::optional<abi::ImageKey> key_of(const mem::Region& region) const;
     template <class Condition>
     std::vector<std::shared_ptr<InstalledChapter>> drop_if(Condition&& condition);

@@ -141,8 +141,8 @@ class FileWriter final : public abi::ImageWriter {
         if (!written_) unlinkat(directory_.get(), (name_ + std::string(new_suffix)).c_str(), 0);
     }
 
-    Result<void> write(std::span<const abi::Chapter> chapters) override {
-        const std::vector<u8> bytes = image_bytes(key_, build_, chapters);
+    Result<void> write(const abi::ImageOrigin& origin, std::span<const abi::Chapter> chapters) override {
+        const std::vector<u8> bytes = image_bytes(key_, build_, origin, chapters);
         if (bytes.size() > most_bytes_) return fail("the image is larger than the store may be", EFBIG);
         // A file that is not whole has another size than its header says, so it need not reach the disk at once.
         if (ftruncate(file_.get(), 0) != 0 || !write_all(file_.get(), bytes))

@@ -3,12 +3,14 @@
 //
 //   FileHeader
 //   FileChapter      one for each chapter, by ascending window
+//   path             `path_bytes` bytes of the guest file's path, and zeros up to a multiple of 8
 //   chapters' data   at the offsets that FileChapter names, each at a multiple of 8, three parts without gaps:
 //                      tables    FileUnit[units], FileRange[ranges], FileFaultPoint[fault_points]
 //                      code      `code_bytes` bytes
-//                      linkage   FileLink[links], FileRelocation[relocations]: what writers of images need
+//                      linkage   FileLink[links], FileRelocation[relocations], FileAnswer[answers]: what writers of
+//                                images need
 //
-// Header and table of chapters are under one checksum, looked at when the image is opened; each part of a chapter is under
+// Header, table of chapters and path are under one checksum, looked at when the image is opened; each part of a chapter is under
 // one of its own, looked at when the part is read, and taken of the reader's copy. That of a part of several arrays is the last
 // array's, each seeded with the one before. Checksums are XXH3-64: they find damage, not forgery. What is read
 // is bounded by itself too: no number in a chapter leads out of it.
@@ -23,7 +25,7 @@
 namespace kiln::store {
 
 inline constexpr char file_magic[8] = {'k', 'i', 'l', 'n', 'u', 'n', 'i', 't'};
-inline constexpr u32 file_version = 1;
+inline constexpr u32 file_version = 2;
 
 struct FileHeader {
     char magic[8];
@@ -33,13 +35,15 @@ struct FileHeader {
     u64 key[2];    ///< abi::ImageKey
     u64 units;     ///< in all chapters
     u64 file_bytes;
-    u64 checksum;  ///< of this header, with 0 here, and the table of chapters
+    u64 code_begin, code_end, code_offset;  ///< abi::ImageOrigin
+    u32 path_bytes, unused;
+    u64 checksum;  ///< of this header, with 0 here, the table of chapters and the path
 };
 
 struct FileChapter {
     u64 window;
     u64 offset;  ///< of its data in the file
-    u32 units, ranges, fault_points, code_bytes, links, relocations;
+    u32 units, ranges, fault_points, code_bytes, links, relocations, answers, unused;
     u64 guest_hash;
     u64 table_checksum, code_checksum, linkage_checksum;
 
@@ -63,6 +67,10 @@ struct FileLink {
     u64 target;
     u32 site, unlinked;
 };
+struct FileAnswer {
+    u64 pc;
+    u32 entries, unit_instructions, unit, unused;
+};
 struct FileFaultPoint {
     u32 offset, retired;
     u64 pc;
@@ -76,6 +84,7 @@ static_assert(std::has_unique_object_representations_v<FileHeader> &&
               std::has_unique_object_representations_v<FileRange> &&
               std::has_unique_object_representations_v<FileRelocation> &&
               std::has_unique_object_representations_v<FileLink> &&
+              std::has_unique_object_representations_v<FileAnswer> &&
               std::has_unique_object_representations_v<FileFaultPoint>);
 
 inline u64 FileChapter::table_bytes() const {
@@ -83,7 +92,8 @@ inline u64 FileChapter::table_bytes() const {
            u64{fault_points} * sizeof(FileFaultPoint);
 }
 inline u64 FileChapter::linkage_bytes() const {
-    return u64{links} * sizeof(FileLink) + u64{relocations} * sizeof(FileRelocation);
+    return u64{links} * sizeof(FileLink) + u64{relocations} * sizeof(FileRelocation) +
+           u64{answers} * sizeof(FileAnswer);
 }
 
 }  // namespace kiln::store

@@ -28,10 +28,16 @@ std::span<const u8> bytes_of(const T& value) {
     return {reinterpret_cast<const u8*>(&value), sizeof value};
 }
 
-u64 checksum_of(FileHeader header, std::span<const FileChapter> chapters) {
+u64 checksum_of(FileHeader header, std::span<const FileChapter> chapters, std::string_view path) {
     header.checksum = 0;
-    return hash_bytes({reinterpret_cast<const u8*>(chapters.data()), chapters.size_bytes()},
-                      hash_bytes(bytes_of(header)));
+    const u64 of_tables = hash_bytes({reinterpret_cast<const u8*>(chapters.data()), chapters.size_bytes()},
+                                     hash_bytes(bytes_of(header)));
+    return hash_bytes({reinterpret_cast<const u8*>(path.data()), path.size()}, of_tables);
+}
+
+/// Whether the header is one of this version; nothing else is known of it.
+bool is_known(const FileHeader& header) {
+    return std::memcmp(header.magic, file_magic, sizeof file_magic) == 0 && header.version == file_version;
 }
 
 // What is read by copying looks alike in the file and in memory.
@@ -93,7 +99,10 @@ bool is_linkage_consistent(const abi::Chapter& chapter) {
     const auto is_link = [&](const abi::UnitLink& link) {
         return has_word(link.site) && link.site % 4 == 0 && link.unlinked < end;
     };
+    const auto is_answer = [&](const abi::ProfileAnswer& a) { return a.unit < chapter.units.size(); };
     return std::ranges::all_of(chapter.relocations, fits) && std::ranges::all_of(chapter.links, is_link) &&
+           std::ranges::all_of(chapter.answers, is_answer) &&
+           std::ranges::is_sorted(chapter.answers, {}, &abi::ProfileAnswer::unit) &&
            std::ranges::is_sorted(chapter.relocations, {}, &abi::UnitRelocation::offset) &&
            std::ranges::is_sorted(chapter.links, {}, &abi::UnitLink::site);
 }
@@ -145,6 +154,9 @@ Part linkage_of(const abi::Chapter& chapter) {
     part.array<FileRelocation>(chapter.relocations, [](const abi::UnitRelocation& r) {
         return FileRelocation{r.offset, static_cast<u32>(r.stub)};
     });
+    part.array<FileAnswer>(chapter.answers, [](const abi::ProfileAnswer& a) {
+        return FileAnswer{a.pc.raw, a.entries, a.unit_instructions, a.unit, 0};
+    });
     return part;
 }
 
@@ -175,19 +187,36 @@ ImageFile::~ImageFile() {
 bool ImageFile::read_header(const abi::ImageKey& key, const BuildId& build) {
     FileHeader header;
     if (bytes_.size() < sizeof header || !copy(&header, bytes_.first(sizeof header))) return false;
-    if (std::memcmp(header.magic, file_magic, sizeof file_magic) != 0 || header.version != file_version)
-        return false;
+    if (!is_known(header)) return false;
     if (header.build[0] != build.word[0] || header.build[1] != build.word[1] || header.key[0] != key.low ||
         header.key[1] != key.high || header.file_bytes != bytes_.size())
         return false;
     const std::span<const u8> table = bytes_.subspan(sizeof header);
     if (header.chapters > table.size() / sizeof(FileChapter)) return false;
     chapters_.resize(header.chapters);
-    if (!copy(chapters_.data(), table.first(chapters_.size() * sizeof(FileChapter)))) return false;
-    if (checksum_of(header, chapters_) != header.checksum) return false;
+    const u64 table_bytes = chapters_.size() * sizeof(FileChapter);
+    if (!copy(chapters_.data(), table.first(table_bytes))) return false;
+    if (header.path_bytes > table.size() - table_bytes) return false;
+    origin_ = {std::string(header.path_bytes, 0), header.code_begin, header.code_end, header.code_offset};
+    if (!copy(origin_.path.data(), table.subspan(table_bytes, header.path_bytes))) return false;
+    if (checksum_of(header, chapters_, origin_.path) != header.checksum) return false;
     units_ = header.units;
     for (const FileChapter& chapter : chapters_) windows_.push_back(GuestAddr(chapter.window));
     return std::ranges::is_sorted(windows_);
+}
+
+std::optional<ImageName> ImageFile::name_in(std::span<const u8> bytes) {
+    FileHeader header;
+    if (bytes.size() < sizeof header || !copy(&header, bytes.first(sizeof header)) || !is_known(header))
+        return std::nullopt;
+    return ImageName{{header.key[0], header.key[1]}, {{header.build[0], header.build[1]}}};
+}
+
+bool ImageFile::is_whole() const {
+    return std::ranges::all_of(windows_, [&](GuestAddr window) {
+        abi::Chapter chapter;
+        return read_all(window, chapter);
+    });
 }
 
 const FileChapter* ImageFile::find(GuestAddr window) const {
@@ -237,23 +266,28 @@ bool ImageFile::read_all(GuestAddr window, abi::Chapter& out) const {
     const FileChapter& chapter = *find(window);
     std::vector<FileLink> links(chapter.links);
     std::vector<FileRelocation> relocations(chapter.relocations);
+    std::vector<FileAnswer> answers(chapter.answers);
     u64 begin = chapter.table_bytes() + chapter.code_bytes, checksum = 0;
     if (!copy_array(chapter, begin, raw(links), checksum) ||
-        !copy_array(chapter, begin, raw(relocations), checksum) || checksum != chapter.linkage_checksum)
+        !copy_array(chapter, begin, raw(relocations), checksum) ||
+        !copy_array(chapter, begin, raw(answers), checksum) || checksum != chapter.linkage_checksum)
         return damaged();
     for (const FileLink& l : links) out.links.push_back({l.site, l.unlinked, GuestAddr(l.target)});
     for (const FileRelocation& r : relocations)
         out.relocations.push_back({r.offset, static_cast<abi::Stub>(r.stub)});
+    for (const FileAnswer& a : answers)
+        out.answers.push_back({GuestAddr(a.pc), a.entries, a.unit_instructions, a.unit});
     return is_linkage_consistent(out) || damaged();
 }
 
 // ---- Writing ----
 
-std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build,
+std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build, const abi::ImageOrigin& origin,
                             std::span<const abi::Chapter> chapters) {
     std::vector<FileChapter> table;
     std::vector<u8> data;
-    const u64 data_begin = sizeof(FileHeader) + chapters.size() * sizeof(FileChapter);
+    const u64 path_begin = sizeof(FileHeader) + chapters.size() * sizeof(FileChapter);
+    const u64 data_begin = align_up(path_begin + origin.path.size(), 8);
     FileHeader header{};
     for (const abi::Chapter& chapter : chapters) {
         const Part tables = tables_of(chapter), linkage = linkage_of(chapter);
@@ -266,6 +300,7 @@ std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build,
                          .code_bytes = size(chapter.code),
                          .links = size(chapter.links),
                          .relocations = size(chapter.relocations),
+                         .answers = size(chapter.answers),
                          .guest_hash = chapter.guest_hash,
                          .table_checksum = tables.checksum(),
                          .code_checksum = hash_bytes(chapter.code),
@@ -283,12 +318,18 @@ std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build,
     header.key[0] = key.low;
     header.key[1] = key.high;
     header.file_bytes = data_begin + data.size();
-    header.checksum = checksum_of(header, table);
+    header.code_begin = origin.begin;
+    header.code_end = origin.end;
+    header.code_offset = origin.offset;
+    header.path_bytes = static_cast<u32>(origin.path.size());
+    header.checksum = checksum_of(header, table, origin.path);
 
     std::vector<u8> file(bytes_of(header).begin(), bytes_of(header).end());
     const std::span<const u8> rows(reinterpret_cast<const u8*>(table.data()),
                                    table.size() * sizeof(FileChapter));
     file.insert(file.end(), rows.begin(), rows.end());
+    file.insert(file.end(), origin.path.begin(), origin.path.end());
+    file.resize(data_begin);
     file.insert(file.end(), data.begin(), data.end());
     return file;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "abi/unit_store.h"
@@ -15,6 +16,12 @@ struct BuildId {
     bool operator==(const BuildId&) const = default;
 };
 
+/// What a file says that it is, whoever made it.
+struct ImageName {
+    abi::ImageKey key;
+    BuildId build;
+};
+
 /// A file that is mapped. It may be changed or cut off while it is read: what does not fit is not there.
 class ImageFile final : public abi::UnitImage {
   public:
@@ -23,7 +30,13 @@ class ImageFile final : public abi::UnitImage {
     /// The same for bytes in memory, which must outlive it.
     static std::unique_ptr<ImageFile> parse(std::span<const u8> bytes, const abi::ImageKey& key,
                                             const BuildId& build);
+    /// What the header of such bytes says; none when there is no whole header of this version.
+    static std::optional<ImageName> name_in(std::span<const u8> bytes);
     ~ImageFile() override;
+
+    const abi::ImageOrigin& origin() const { return origin_; }
+    /// Whether all of it is whole.
+    bool is_whole() const;
 
     std::span<const GuestAddr> windows() const override { return windows_; }
     std::size_t unit_count() const override { return units_; }
@@ -44,10 +57,11 @@ class ImageFile final : public abi::UnitImage {
     std::size_t units_ = 0;
     std::vector<FileChapter> chapters_;
     std::vector<GuestAddr> windows_;
+    abi::ImageOrigin origin_;
 };
 
 /// The bytes of the file that has these chapters, which ascend.
-std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build,
+std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build, const abi::ImageOrigin& origin,
                             std::span<const abi::Chapter> chapters);
 
 }  // namespace kiln::store

@@ -31,13 +31,13 @@ class StoreDirectory : public testing::Test {
     bool save(Directory& directory, const abi::ImageKey& key = {1, 2}) {
         const auto writer = directory.begin_write(key);
         const abi::Chapter chapter = sample_chapter(GuestAddr(0x10000), 3);
-        return writer != nullptr && writer->write({&chapter, 1}).has_value();
+        return writer != nullptr && writer->write(sample_origin, {&chapter, 1}).has_value();
     }
     bool has(Directory& directory, const abi::ImageKey& key = {1, 2}) {
         const auto image = directory.open(key);
         abi::Chapter chapter;
         return image != nullptr && image->read_all(GuestAddr(0x10000), chapter) &&
-               same(chapter, sample_chapter(GuestAddr(0x10000), 3));
+               chapter == sample_chapter(GuestAddr(0x10000), 3);
     }
     fs::path image() const {
         for (const auto& entry : fs::directory_iterator(options().path))

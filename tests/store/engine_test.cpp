@@ -69,7 +69,7 @@ class MemoryStore final : public abi::UnitStore {
     class Writer final : public abi::ImageWriter {
       public:
         explicit Writer(Chapters& chapters) : chapters_(chapters) {}
-        Result<void> write(std::span<const abi::Chapter> chapters) override {
+        Result<void> write(const abi::ImageOrigin&, std::span<const abi::Chapter> chapters) override {
             chapters_.clear();
             for (const abi::Chapter& chapter : chapters)
                 chapters_[chapter.units[0].pc.raw / abi::chapter_window * abi::chapter_window] = chapter;

@@ -32,14 +32,14 @@ std::size_t count_whole(std::span<const u8> bytes, const std::vector<abi::Chapte
         ++whole;
         const auto original = std::ranges::find(
             written, window, [](const abi::Chapter& c) { return GuestAddr(c.units[0].pc.raw & ~0xffffull); });
-        EXPECT_TRUE(original != written.end() && same(*original, chapter));
+        EXPECT_TRUE(original != written.end() && *original == chapter);
     }
     return whole;
 }
 
 TEST(Image, ComesBackAsItWas) {
     const auto written = sample();
-    const std::vector<u8> bytes = image_bytes(key, build, written);
+    const std::vector<u8> bytes = image_bytes(key, build, sample_origin, written);
     EXPECT_EQ(count_whole(bytes, written), 2u);
     const auto image = ImageFile::parse(bytes, key, build);
     ASSERT_NE(image, nullptr);
@@ -51,14 +51,14 @@ TEST(Image, ComesBackAsItWas) {
 }
 
 TEST(Image, IsThatOfItsKeyAndBuildOnly) {
-    const std::vector<u8> bytes = image_bytes(key, build, sample());
+    const std::vector<u8> bytes = image_bytes(key, build, sample_origin, sample());
     EXPECT_EQ(ImageFile::parse(bytes, {11, 13}, build), nullptr);
     EXPECT_EQ(ImageFile::parse(bytes, key, {{21, 23}}), nullptr);
 }
 
 TEST(Image, EveryFlippedBitIsFoundOrDoesNothing) {
     const auto written = sample();
-    std::vector<u8> bytes = image_bytes(key, build, written);
+    std::vector<u8> bytes = image_bytes(key, build, sample_origin, written);
     std::size_t flips = 0, without_effect = 0;
     for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit, ++flips) {
         bytes[bit / 8] ^= static_cast<u8>(1 << bit % 8);
@@ -72,7 +72,7 @@ TEST(Image, EveryFlippedBitIsFoundOrDoesNothing) {
 
 TEST(Image, EveryLengthThatIsTooShortIsFound) {
     const auto written = sample();
-    const std::vector<u8> bytes = image_bytes(key, build, written);
+    const std::vector<u8> bytes = image_bytes(key, build, sample_origin, written);
     for (std::size_t length = 0; length < bytes.size(); ++length) {
         const std::vector<u8> cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
         EXPECT_EQ(count_whole(cut, written), 0u) << length;
@@ -107,18 +107,23 @@ void forge_checksums(std::vector<u8>& bytes) {
         chapter.table_checksum = array(chapter.fault_points, sizeof(FileFaultPoint), sum);
         chapter.code_checksum = array(chapter.code_bytes, 1, 0);
         sum = array(chapter.links, sizeof(FileLink), 0);
-        chapter.linkage_checksum = array(chapter.relocations, sizeof(FileRelocation), sum);
+        sum = array(chapter.relocations, sizeof(FileRelocation), sum);
+        chapter.linkage_checksum = array(chapter.answers, sizeof(FileAnswer), sum);
     }
     std::memcpy(bytes.data() + sizeof header, table.data(), table.size() * sizeof(FileChapter));
     header.checksum = 0;
     const u64 seed = hash_bytes({reinterpret_cast<const u8*>(&header), sizeof header});
-    header.checksum =
+    const std::size_t path_at = sizeof header + table.size() * sizeof(FileChapter);
+    const u64 of_tables =
         hash_bytes({reinterpret_cast<const u8*>(table.data()), table.size() * sizeof(FileChapter)}, seed);
+    header.checksum =
+        hash_bytes({bytes.data() + path_at, std::min<std::size_t>(header.path_bytes, bytes.size() - path_at)},
+                   of_tables);
     std::memcpy(bytes.data(), &header, sizeof header);
 }
 
 TEST(Image, ForgedNumbersLeadNowhere) {
-    const std::vector<u8> bytes = image_bytes(key, build, sample());
+    const std::vector<u8> bytes = image_bytes(key, build, sample_origin, sample());
     std::mt19937_64 random(1);
     std::size_t read = 0;
     for (int round = 0; round < 20000; ++round) {

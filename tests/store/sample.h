@@ -5,6 +5,8 @@
 
 namespace kiln::store {
 
+inline const abi::ImageOrigin sample_origin{"/usr/bin/sample", 0x10000, 0x80000, 0};
+
 /// A chapter of `count` units that begins at `window`; units link to each other and elsewhere.
 inline abi::Chapter sample_chapter(GuestAddr window, u32 count) {
     abi::Chapter chapter;
@@ -24,32 +26,12 @@ inline abi::Chapter sample_chapter(GuestAddr window, u32 count) {
         chapter.fault_points.push_back({entry + 20, i, pc + 4, 3, abi::FaultPoint::no_register, 2, -8});
         chapter.relocations.push_back({entry + 45, abi::Stub::lookup});
         chapter.links.push_back({entry + 28, entry + 48, window + 12 * (i + 1)});
+        if (i % 2 == 1) chapter.answers.push_back({pc + 8, 70 * i, i, i});
     }
     chapter.code.resize(first + count * unit_bytes);
     for (std::size_t i = 0; i < chapter.code.size(); ++i) chapter.code[i] = static_cast<u8>(i * 7);
     chapter.code_bytes = static_cast<u32>(chapter.code.size());
     return chapter;
-}
-
-template <class T, class... Fields>
-bool same(const std::vector<T>& a, const std::vector<T>& b, Fields... fields) {
-    if (a.size() != b.size()) return false;
-    for (std::size_t i = 0; i < a.size(); ++i)
-        if (!((a[i].*fields == b[i].*fields) && ...)) return false;
-    return true;
-}
-
-inline bool same(const abi::Chapter& a, const abi::Chapter& b) {
-    using U = abi::StoredUnit;
-    using F = abi::FaultPoint;
-    return a.guest_hash == b.guest_hash && a.code_bytes == b.code_bytes && a.code == b.code &&
-           same(a.units, b.units, &U::pc, &U::entry, &U::forward, &U::counter_site, &U::instructions,
-                &U::first_range, &U::range_count) &&
-           same(a.ranges, b.ranges, &abi::CodeRange::begin, &abi::CodeRange::bytes) &&
-           same(a.fault_points, b.fault_points, &F::offset, &F::retired, &F::pc, &F::base, &F::index,
-                &F::scale, &F::disp) &&
-           same(a.relocations, b.relocations, &abi::UnitRelocation::offset, &abi::UnitRelocation::stub) &&
-           same(a.links, b.links, &abi::UnitLink::site, &abi::UnitLink::unlinked, &abi::UnitLink::target);
 }
 
 }  // namespace kiln::store
