@@ -17,6 +17,7 @@ build_packages='
     libfmt-dev
     libstdc++-12-dev
     libxxhash-dev
+    libzstd-dev
     lld-19
     ninja-build
     python3

@@ -104,6 +104,12 @@ class UnitStore {
     /// Null when it may not be written, or somebody is at it.
     virtual std::unique_ptr<ImageWriter> begin_write(const ImageKey& key) = 0;
     virtual bool writable() const = 0;
+
+    // For statistics, of what counters say: this process begins as the child of a fork; its guest program ends; it has
+    // written what there was.
+    virtual void begin_process() {}
+    virtual void end_process() {}
+    virtual void end_writing() {}
 };
 
 }  // namespace kiln::abi

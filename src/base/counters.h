@@ -40,7 +40,8 @@ enum class CounterUnit : u8 {
     signals,
     threads,
     accesses,
-    chapters
+    chapters,
+    images
 };
 enum class CounterGroup : u8 { execution, translation, store, lockstep, system };
 

@@ -381,6 +381,11 @@ std::vector<std::string> Options::nested_words() const {
     return words;
 }
 
+std::optional<u64> read_size(std::string_view text) {
+    Number bytes = 0;
+    return read(bytes, text, sizes(0, ~u64{0})) ? std::optional(bytes) : std::nullopt;
+}
+
 Result<void> read_environment(Options& options, char* const* environment, Dialect dialect) {
     for (u8 i = 0; i < option_count; i++) {
         const OptionInfo& option = table[i];

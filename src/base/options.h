@@ -159,6 +159,9 @@ struct Options {
     std::vector<std::string> nested_words() const;
 };
 
+/// A number of bytes, as options take it: k, M and G may follow.
+std::optional<u64> read_size(std::string_view text);
+
 /// Sets what the environment (NAME=value strings, null at the end) says; KILN_ variables win over QEMU_ ones.
 Result<void> read_environment(Options& options, char* const* environment, Dialect dialect);
 

@@ -6,6 +6,10 @@
 
 #include "base/options.h"
 
+namespace kiln::run {
+struct EngineOptions;
+}
+
 namespace kiln::cli {
 
 /// Who writes the words: somebody who knows options, or the kernel's binfmt_misc, which hands over a program
@@ -35,6 +39,9 @@ int print(std::string_view text);
 /// The program's file, which binfmt_misc opened for us (AT_EXECFD, its flag O); -1: none.
 int opened_by_kernel();
 
+/// What options say of the engine (run.cpp).
+run::EngineOptions engine_options(const Options& options);
+
 // The commands; each takes the words after its name and returns the exit status.
 int run(const Personality& who, Words words);     // run.cpp; also all that the qemu-user personalities do
 int help(const Personality& who, Words words);    // help.cpp
@@ -51,7 +58,7 @@ inline constexpr Command commands[] = {
     {"run", run, "[options] program [arguments]", "run a Linux program that was built for another processor"},
     {"binfmt", binfmt, "--install | --uninstall | --status | ...",
      "make the kernel start programs of another processor with kiln"},
-    {"cache", cache, "--show | --clear | --print-directory", "look after the code that is kept on disk"},
+    {"cache", cache, "--show-stats | list | verify | ...", "look after the code that is kept on disk"},
     {"help", help, "[run | options | binfmt | cache]",
      "explain a command, or every option with all its names and values"},
 };

@@ -80,24 +80,7 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.environment = guest_environment(options, who.dialect, environ);
     const char* prefix = has_more_rights_than_caller() ? nullptr : std::getenv("QEMU_LD_PREFIX");
     request.sysroot = user::choose_sysroot(options.sysroot, prefix, who.machine);
-    request.engine.kind = options.engine;
-    request.engine.opt = options.opt;
-    request.engine.templates = options.translation == Translation::templates;
-    request.engine.policy = {.hot_after = static_cast<u32>(options.hot_after),
-                             .adaptive = options.adaptive,
-                             .alpha = options.ewma_alpha,
-                             .decay = options.decay};
-    request.engine.lift.max_instructions = static_cast<u32>(options.max_unit);
-    request.engine.cache_bytes = options.cache_bytes;
-    request.engine.cache_units = options.cache_units;
-    constexpr u64 endless = run::Fuel::endless;
-    request.engine.fuel = {.units = options.fuel_units.value_or(endless),
-                           .passes = options.fuel_passes.value_or(endless),
-                           .templates = options.fuel_templates.value_or(endless),
-                           .begin = GuestAddr(options.compile_from.value_or(0)),
-                           .end = GuestAddr(options.compile_to.value_or(endless))};
-    request.engine.chaos_seed = options.chaos;
-    request.engine.count_jumps = options.stats != StatsFormat::off;
+    request.engine = engine_options(options);
     request.guest_base = options.guest_base;
     request.stack_bytes = options.stack_size.value_or(0);
     request.limits = options.limits;
@@ -120,6 +103,7 @@ abi::UnitStore* store_for(const Options& options) {
     std::optional<store::DirectoryOptions> place = store::place_of(options.store_dir);
     if (!place) return nullptr;
     place->writable = options.store == StoreMode::rw;
+    place->layers = options.store_layers;
     directory.emplace(std::move(*place));
     return &*directory;
 }
@@ -137,6 +121,29 @@ void report(const user::Process& process) {
 }
 
 }  // namespace
+
+run::EngineOptions engine_options(const Options& options) {
+    run::EngineOptions engine;
+    engine.kind = options.engine;
+    engine.opt = options.opt;
+    engine.templates = options.translation == Translation::templates;
+    engine.policy = {.hot_after = static_cast<u32>(options.hot_after),
+                     .adaptive = options.adaptive,
+                     .alpha = options.ewma_alpha,
+                     .decay = options.decay};
+    engine.lift.max_instructions = static_cast<u32>(options.max_unit);
+    engine.cache_bytes = options.cache_bytes;
+    engine.cache_units = options.cache_units;
+    constexpr u64 endless = run::Fuel::endless;
+    engine.fuel = {.units = options.fuel_units.value_or(endless),
+                   .passes = options.fuel_passes.value_or(endless),
+                   .templates = options.fuel_templates.value_or(endless),
+                   .begin = GuestAddr(options.compile_from.value_or(0)),
+                   .end = GuestAddr(options.compile_to.value_or(endless))};
+    engine.chaos_seed = options.chaos;
+    engine.count_jumps = options.stats != StatsFormat::off;
+    return engine;
+}
 
 int run(const Personality& who, Words words) {
     Options options;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/durations.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "run/exit_counts.h"
 #include "run/tier_decisions.h"
@@ -170,20 +171,6 @@ std::string text_report(const StatsInput& input, const Account& account) {
     section("exits from units, by reason", ranked(exit_rows()));
     section("system calls, by name", ranked(input.syscalls));
     return out;
-}
-
-std::string quoted(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') {
-            (out += '\\') += c;
-        } else if (static_cast<u8>(c) < ' ') {
-            fmt::format_to(std::back_inserter(out), "\\u{:04x}", c);
-        } else {
-            out += c;
-        }
-    }
-    return out += '"';
 }
 
 std::string json_report(const StatsInput& input, const Account& account) {

@@ -59,6 +59,7 @@ void keep_units(Thread& thread, bool ends) {
     Process& process = thread.process;
     const bool alone = process.threads <= 1;
     if (thread.shares_parent_memory || process.debugged != nullptr || (!ends && !alone)) return;
+    process.engine.end_use();
     const std::unique_ptr<run::Saving> saving = process.engine.begin_saving();
     if (saving == nullptr) return;
     // Before the child has them: somebody may wait for the other end of a pipe to close, or for a lock.

@@ -30,7 +30,8 @@ void ChapterBuilder::add(GuestAddr pc, u32 instructions, std::vector<abi::CodeRa
     // Cold paths come behind the rest, so what refers to them need not be in order.
     std::ranges::sort(code.relocations, {}, &abi::UnitRelocation::offset);
     std::ranges::sort(code.links, {}, &abi::UnitLink::site);
-    pieces_.insert_or_assign(pc.raw, Piece{instructions, std::move(ranges), std::move(code), std::move(answers)});
+    pieces_.insert_or_assign(pc.raw,
+                             Piece{instructions, std::move(ranges), std::move(code), std::move(answers)});
 }
 
 void ChapterBuilder::add(const abi::Chapter& chapter) {

@@ -110,6 +110,7 @@ void Engine::after_fork_in_child(Thread& survivor) {
     const std::lock_guard lock(mutex_);
     threads_.assign(1, &survivor);
     made_here_ = 0;
+    if (stored_ != nullptr) stored_->store().begin_process();
     if (options_.observer != nullptr) options_.observer->see_fork();
 }
 

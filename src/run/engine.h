@@ -143,6 +143,10 @@ class Engine {
 
     // ---- The store (engine_saving.cpp) ----
 
+    /// The guest program ends: the store may note what was used of it.
+    void end_use() {
+        if (stored_ != nullptr) stored_->store().end_process();
+    }
     /// What there is to keep of this process's units. Null: nothing that is worth it, or it cannot be done.
     std::unique_ptr<Saving> begin_saving();
     /// Compiles and writes it. In a process of its own, the copy of this one that fork() makes, where nothing else runs;

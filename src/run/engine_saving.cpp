@@ -110,6 +110,7 @@ void Engine::finish_saving(Thread& thread, Saving& saving) {
         const StoredCode::Place& place = image.place;
         (void)writer->write({place.file->name, place.begin, place.end, place.offset}, written);
     }
+    stored_->store().end_writing();
 }
 
 bool Engine::encode(Thread& thread, u64 pc, const abi::Profile* profile, abi::UnitCode& code) {

@@ -148,8 +148,7 @@ std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries, const Ve
 }
 
 std::shared_ptr<InstalledChapter> StoredCode::install(const Image& image, const Place& place,
-                                                      GuestAddr window, u16 entries,
-                                                      const Verify& verify) {
+                                                      GuestAddr window, u16 entries, const Verify& verify) {
     const CountedTime time(Counter::store_ns);
     abi::Chapter chapter;
     if (!image.file->read(window, chapter)) return nullptr;

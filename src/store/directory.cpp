@@ -1,12 +1,10 @@
 #include "store/directory.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -14,56 +12,11 @@
 
 #include "base/counters.h"
 #include "base/hash.h"
+#include "store/files.h"
+#include "store/statistics.h"
 
 namespace kiln::store {
 namespace {
-
-constexpr std::string_view image_suffix = ".units";
-constexpr std::string_view new_suffix = ".new";
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) close(fd_);
-    }
-    int get() const { return fd_; }
-    explicit operator bool() const { return fd_ >= 0; }
-
-  private:
-    int fd_;
-};
-
-/// Opens the directory if it is this user's alone.
-Descriptor open_directory(const std::string& path) {
-    Descriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat facts;
-    if (directory && fstat(directory.get(), &facts) == 0 && facts.st_uid == geteuid() &&
-        (facts.st_mode & 077) == 0)
-        return directory;
-    return Descriptor(-1);
-}
-
-/// Makes the directory and those above it that are missing, for this user alone.
-bool make_directory(const std::string& path) {
-    if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return true;
-    const std::size_t slash = path.rfind('/');
-    if (errno != ENOENT || slash == std::string::npos || slash == 0) return false;
-    return make_directory(path.substr(0, slash)) && (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST);
-}
-
-bool write_all(int fd, std::span<const u8> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t done = ::write(fd, bytes.data(), bytes.size());
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(done));
-    }
-    return true;
-}
 
 /// So that backup programs leave the directory out (the Cache Directory Tagging Specification).
 void tag_directory(int directory) {
@@ -73,58 +26,6 @@ void tag_directory(int directory) {
         "Signature: 8a477f597d28d172789f06886806bc55\n"
         "# Compiled units of Kiln. They are made again when they are missing.\n";
     write_all(tag.get(), {reinterpret_cast<const u8*>(text.data()), text.size()});
-}
-
-std::string name_of(const abi::ImageKey& key, const BuildId& build) {
-    const u64 words[] = {key.low, key.high, build.word[0], build.word[1]};
-    const std::span<const u8> bytes(reinterpret_cast<const u8*>(words), sizeof words);
-    char name[33];
-    std::snprintf(name, sizeof name, "%016llx%016llx", static_cast<unsigned long long>(hash_bytes(bytes)),
-                  static_cast<unsigned long long>(hash_bytes(bytes, 1)));
-    return name;
-}
-
-BuildId hash_of(const std::string& build) {
-    const std::span<const u8> bytes(reinterpret_cast<const u8*>(build.data()), build.size());
-    return {{hash_bytes(bytes), hash_bytes(bytes, 1)}};
-}
-
-struct Entry {
-    std::string name;
-    u64 bytes;
-    time_t used;
-};
-
-/// The images in the directory.
-std::vector<Entry> list_images(int directory) {
-    std::vector<Entry> entries;
-    const int own = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR* const stream = own < 0 ? nullptr : fdopendir(own);
-    if (stream == nullptr) {
-        if (own >= 0) close(own);
-        return entries;
-    }
-    while (const dirent* found = readdir(stream)) {
-        struct stat facts;
-        if (!std::string_view(found->d_name).ends_with(image_suffix)) continue;
-        if (fstatat(directory, found->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(facts.st_mode))
-            continue;
-        entries.push_back({found->d_name, static_cast<u64>(facts.st_size), facts.st_mtime});
-    }
-    closedir(stream);
-    return entries;
-}
-
-/// Removes the images that were not used for longest until the rest takes at most `most_bytes`.
-void evict(int directory, u64 most_bytes) {
-    std::vector<Entry> entries = list_images(directory);
-    u64 bytes = 0;
-    for (const Entry& entry : entries) bytes += entry.bytes;
-    std::ranges::sort(entries, {}, &Entry::used);
-    for (const Entry& entry : entries) {
-        if (bytes <= most_bytes) return;
-        if (unlinkat(directory, entry.name.c_str(), 0) == 0) bytes -= entry.bytes;
-    }
 }
 
 class FileWriter final : public abi::ImageWriter {
@@ -151,6 +52,8 @@ class FileWriter final : public abi::ImageWriter {
         if (renameat(directory_.get(), fresh.c_str(), directory_.get(), final.c_str()) != 0)
             return fail("the image cannot be put in place", errno);
         written_ = true;
+        count(Counter::images_written);
+        for (const abi::Chapter& chapter : chapters) count(Counter::units_written, chapter.units.size());
         tag_directory(directory_.get());
         evict(directory_.get(), most_bytes_);
         return {};
@@ -165,7 +68,39 @@ class FileWriter final : public abi::ImageWriter {
     bool written_ = false;
 };
 
+/// Null when somebody is at it, or it cannot be done.
+std::unique_ptr<abi::ImageWriter> write_in(Descriptor directory, std::string name, const abi::ImageKey& key,
+                                           const BuildId& build, u64 most_bytes) {
+    const std::string fresh = name + std::string(new_suffix);
+    Descriptor file(
+        openat(directory.get(), fresh.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+    if (!file || flock(file.get(), LOCK_EX | LOCK_NB) != 0) return nullptr;
+    // Whoever had the lock may have renamed the file meanwhile.
+    struct stat locked, there;
+    if (fstat(file.get(), &locked) != 0 ||
+        fstatat(directory.get(), fresh.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 ||
+        locked.st_ino != there.st_ino || locked.st_dev != there.st_dev || !S_ISREG(locked.st_mode))
+        return nullptr;
+    const u64 most = limit_of(directory.get(), most_bytes);
+    return std::make_unique<FileWriter>(std::move(directory), std::move(file), std::move(name), key, build,
+                                        most);
+}
+
 }  // namespace
+
+std::string name_of(const abi::ImageKey& key, const BuildId& build) {
+    const u64 words[] = {key.low, key.high, build.word[0], build.word[1]};
+    const std::span<const u8> bytes(reinterpret_cast<const u8*>(words), sizeof words);
+    char name[33];
+    std::snprintf(name, sizeof name, "%016llx%016llx", static_cast<unsigned long long>(hash_bytes(bytes)),
+                  static_cast<unsigned long long>(hash_bytes(bytes, 1)));
+    return name;
+}
+
+BuildId hash_of(const std::string& build) {
+    const std::span<const u8> bytes(reinterpret_cast<const u8*>(build.data()), build.size());
+    return {{hash_bytes(bytes), hash_bytes(bytes, 1)}};
+}
 
 std::optional<DirectoryOptions> place_of(const std::string& chosen) {
     if (!chosen.empty()) return DirectoryOptions{.path = chosen};
@@ -183,24 +118,31 @@ Directory::Directory(DirectoryOptions options)
 
 std::unique_ptr<abi::UnitImage> Directory::open(const abi::ImageKey& key) {
     if (options_.build.empty()) return nullptr;
-    const Descriptor directory = open_directory(options_.path);
-    if (!directory) return nullptr;
     const std::string name = name_of(key, build_) + std::string(image_suffix);
-    // A FIFO must not keep us waiting.
-    const Descriptor file(
-        openat(directory.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    struct stat facts;
-    if (!file || fstat(file.get(), &facts) != 0) return nullptr;
+    if (auto image = open_in(options_.path, Trust::user, name, key)) return image;
+    for (const std::string& layer : options_.layers)
+        if (auto image = open_in(layer, Trust::user_and_root, name, key)) return image;
+    return nullptr;
+}
+
+std::unique_ptr<abi::UnitImage> Directory::open_in(const std::string& path, Trust trust,
+                                                   const std::string& name, const abi::ImageKey& key) const {
+    const Descriptor directory = open_directory(path, trust);
+    if (!directory) return nullptr;
+    bool wrong;
+    const Descriptor file = open_file(directory.get(), name, trust, wrong);
     std::unique_ptr<ImageFile> image;
-    if (S_ISREG(facts.st_mode) && facts.st_uid == geteuid() && (facts.st_mode & 022) == 0)
-        image = ImageFile::open(file.get(), key, build_);
+    if (file) image = ImageFile::open(file.get(), key, build_);
     if (image == nullptr) {
-        count(Counter::store_damaged);
+        if (file || wrong) count(Counter::store_damaged);
         return nullptr;
     }
     // For eviction a day is near enough.
     constexpr time_t day = 86400;
-    if (options_.writable && time(nullptr) - facts.st_mtime > day) futimens(file.get(), nullptr);
+    struct stat facts;
+    if (options_.writable && trust == Trust::user && fstat(file.get(), &facts) == 0 &&
+        time(nullptr) - facts.st_mtime > day)
+        futimens(file.get(), nullptr);
     return image;
 }
 
@@ -209,41 +151,26 @@ std::unique_ptr<abi::ImageWriter> Directory::begin_write(const abi::ImageKey& ke
     // A user whose home is not there is not to have one.
     if (!options_.home.empty() && access(options_.home.c_str(), F_OK) != 0) return nullptr;
     if (!make_directory(options_.path)) return nullptr;
-    Descriptor directory = open_directory(options_.path);
+    Descriptor directory = open_directory(options_.path, Trust::user);
     if (!directory) return nullptr;
-    std::string name = name_of(key, build_);
-    const std::string fresh = name + std::string(new_suffix);
-    Descriptor file(
-        openat(directory.get(), fresh.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
-    if (!file || flock(file.get(), LOCK_EX | LOCK_NB) != 0) return nullptr;
-    // Whoever had the lock may have renamed the file meanwhile.
-    struct stat locked, there;
-    if (fstat(file.get(), &locked) != 0 ||
-        fstatat(directory.get(), fresh.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0 ||
-        locked.st_ino != there.st_ino || locked.st_dev != there.st_dev || !S_ISREG(locked.st_mode))
-        return nullptr;
-    return std::make_unique<FileWriter>(std::move(directory), std::move(file), std::move(name), key, build_,
-                                        options_.most_bytes);
+    return write_in(std::move(directory), name_of(key, build_), key, build_, options_.most_bytes);
 }
 
-Directory::Usage Directory::usage() const {
-    Usage usage;
-    const Descriptor directory = open_directory(options_.path);
-    if (!directory) return usage;
-    for (const Entry& entry : list_images(directory.get())) {
-        ++usage.images;
-        usage.bytes += entry.bytes;
-    }
-    return usage;
-}
+void Directory::begin_process() { counted_ = counted_so_far(); }
 
-u64 Directory::clear() {
-    u64 removed = 0;
-    const Descriptor directory = open_directory(options_.path);
-    if (!directory) return removed;
-    for (const Entry& entry : list_images(directory.get()))
-        removed += unlinkat(directory.get(), entry.name.c_str(), 0) == 0;
-    return removed;
+void Directory::end_process() { add_counts(1); }
+
+void Directory::end_writing() { add_counts(0); }
+
+void Directory::add_counts(u64 processes) {
+    Statistics statistics = counted_so_far() - counted_;
+    if (!writable() || statistics.empty()) return;
+    const Descriptor directory = open_directory(options_.path, Trust::user);
+    if (!directory) return;
+    statistics.processes = processes;
+    add_statistics(directory.get(), statistics);
+    if (processes == 0) sum_up_statistics(directory.get());
+    begin_process();
 }
 
 }  // namespace kiln::store

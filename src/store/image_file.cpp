@@ -201,6 +201,7 @@ bool ImageFile::read_header(const abi::ImageKey& key, const BuildId& build) {
     if (!copy(origin_.path.data(), table.subspan(table_bytes, header.path_bytes))) return false;
     if (checksum_of(header, chapters_, origin_.path) != header.checksum) return false;
     units_ = header.units;
+    name_ = {key, build};
     for (const FileChapter& chapter : chapters_) windows_.push_back(GuestAddr(chapter.window));
     return std::ranges::is_sorted(windows_);
 }

@@ -34,6 +34,7 @@ class ImageFile final : public abi::UnitImage {
     static std::optional<ImageName> name_in(std::span<const u8> bytes);
     ~ImageFile() override;
 
+    const ImageName& name() const { return name_; }
     const abi::ImageOrigin& origin() const { return origin_; }
     /// Whether all of it is whole.
     bool is_whole() const;
@@ -57,6 +58,7 @@ class ImageFile final : public abi::UnitImage {
     std::size_t units_ = 0;
     std::vector<FileChapter> chapters_;
     std::vector<GuestAddr> windows_;
+    ImageName name_;
     abi::ImageOrigin origin_;
 };
 

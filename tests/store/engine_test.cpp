@@ -39,6 +39,12 @@ class MemoryStore final : public abi::UnitStore {
         });
     }
 
+    /// Changes a byte of the first unit's code, whose chapter stays whole.
+    void tamper() {
+        abi::Chapter& chapter = images_.begin()->second.begin()->second;
+        chapter.code[chapter.units[0].entry + 8] ^= 1;
+    }
+
   private:
     class Image final : public abi::UnitImage {
       public:
@@ -91,6 +97,7 @@ struct FileGuest : Guest {
         : Guest(options_for(store, cache_bytes)) {
         map_file(code);
     }
+    FileGuest(const run::EngineOptions& options, const Assembler& code) : Guest(options) { map_file(code); }
     static run::EngineOptions options_for(MemoryStore& store, std::size_t cache_bytes) {
         run::EngineOptions options;
         options.store = &store;
@@ -249,6 +256,20 @@ TEST_F(StoredUnits, AreNotUsedUnderADebugger) {
     EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::breakpoint);
     EXPECT_EQ(hart.state.pc, text_at.raw + 4 * 15);
     EXPECT_EQ(guest.engine->begin_saving(), nullptr);
+}
+
+TEST_F(StoredUnits, MadeAgainAreTheSameOrAreNotUsed) {
+    learn(sums(1), 1000);
+    run::EngineOptions options = FileGuest::options_for(store_, std::size_t{256} << 20);
+    options.verify_store = true;
+    for (const u64 mismatched : {0, 1}) {
+        FileGuest guest(options, sums(1));
+        Hart hart(guest);
+        EXPECT_EQ(
+            counted(Counter::store_mismatched, [&] { EXPECT_EQ(run_sums(guest, hart, 1000), 500500u); }),
+            mismatched);
+        store_.tamper();
+    }
 }
 
 TEST_F(StoredUnits, TheSameProcessLeavesTheSameChapters) {

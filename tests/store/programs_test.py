@@ -222,6 +222,67 @@ class Store(unittest.TestCase):
         self.assertEqual(failures, [])
         print(f"{acts[0]} images removed and {acts[1]} damaged under {6 * len(workers)} programs")
 
+    def cache(self, *words):
+        done = subprocess.run([KILN, "cache", *words], capture_output=True, text=True, timeout=120,
+                              env=CLEAN | {"KILN_CACHE_DIR": str(self.images)})
+        return done.returncode, done.stdout + done.stderr
+
+    def test_the_cache_command(self):
+        for _ in range(2):
+            self.agree(self.expected())
+            self.wait_for_writers()
+        figures = json.loads(self.cache("-s", "--json")[1])
+        self.assertEqual(figures["images"], len(self.files()))
+        self.assertGreaterEqual(figures["processes"], 7)  # the first finds no directory
+        self.assertGreater(figures["hit_rate_percent"], 10)
+        self.assertIn("hit rate", self.cache("-s", "-v")[1])
+        self.assertEqual(self.cache("-z")[0], 0)
+        self.agree(self.expected())
+        self.assertGreater(json.loads(self.cache("-s", "--json")[1])["hit_rate_percent"], 95)
+        self.assertIn("bin/bash", self.cache("list")[1])
+        self.assertEqual(len(json.loads(self.cache("list", "--json")[1])), len(self.files()))
+        self.assertIn(str(self.images), self.cache("-p")[1])
+        # Compiled again, all is the same to the byte; and what is not goes.
+        code, text = self.cache("verify")
+        self.assertEqual(code, 0, text)
+        self.assertIn(f"{len(self.files())} the same, 0 stale, 0 not checked, 0 damaged, 0 different", text)
+        print(text.strip())
+        archive = self.folder / "images.tar.zst"
+        self.assertEqual(self.cache("export", str(archive))[0], 0)
+        whole = {file: file.read_bytes() for file in self.files()}
+        victim = self.files()[0]
+        middle = len(whole[victim]) // 2
+        victim.write_bytes(whole[victim][:middle] + bytes(range(64)) + whole[victim][middle + 64:])
+        code, text = self.cache("verify")
+        self.assertEqual(code, 1)
+        self.assertIn("1 damaged", text)
+        self.assertFalse(victim.exists())
+        self.assertEqual(self.cache("-C")[1], f"removed {len(whole) - 1} images\n")
+        self.assertEqual(self.cache("import", str(archive))[0], 0)
+        self.assertEqual({file: file.read_bytes() for file in self.files()}, whole)
+        os.utime(victim, (1000, 1000))
+        self.assertEqual(self.cache("evict", "--older-than=30d")[1], "removed 1 image\n")
+        self.assertEqual(self.cache("-M", "1k")[0], 0)
+        self.cache("-c")
+        self.assertEqual(self.files(), [])
+        for wrong in ([], ["--nothing"], ["-M"], ["-M", "much"], ["evict"], ["evict", "--older-than=x"], ["-s", "-z"]):
+            self.assertEqual(self.cache(*wrong)[0], 2, wrong)
+        self.assertEqual(self.cache("import", "/nonexistent")[0], 1)
+
+    def test_verified_on_the_fly(self):
+        expected = self.expected()
+        self.agree(expected)
+        self.wait_for_writers()
+        for words, wanted in zip(PROGRAMS, expected):
+            self.assertEqual(self.run_guest(words, options=["--cache-verify"]), wanted)
+        # With --stats units count their jumps: they are others.
+        for words in PROGRAMS:
+            self.stats(words)
+            self.wait_for_writers()
+            seen = self.stats(words, env={"KILN_CACHE_VERIFY": "1"})
+            self.assertGreater(seen["chapters_installed"], 5)
+            self.assertEqual(seen["store_mismatched"], 0)
+
     def test_guests_do_not_meet_their_writers(self):
         # The shell becomes another program when it has learnt enough to be saved: that one has no child.
         script = "for i in $(seq 200); do : $((i * i)); done; exec " + f"{SYSROOT}/bin/busybox sh -c 'wait; echo left: $?; ps -o pid,ppid'"
