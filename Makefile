@@ -1,7 +1,7 @@
 # The commands of the project; `make help` lists them. Everything is built by CMake into build/<preset>.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-long check format bench asan tsan coverage deps deps-test clean
+.PHONY: help run build test test-long check format bench bench-long asan tsan coverage deps deps-test clean
 
 JOBS ?= $(shell nproc)
 PRESET ?= release
@@ -49,6 +49,10 @@ coverage: deps-test ## Run the quick tests and say how much of src/ they reach
 bench: deps-test ## Measure against native code and qemu-user; writes docs/performance.md
 	$(call cmake_build,release)
 	bench/run.py
+
+bench-long: deps-test ## The same for what takes long; writes docs/performance-long.md
+	$(call cmake_build,release)
+	bench/run.py --long -n 1
 
 check: deps-test ## Run the repository's own checks: includes, docs, format
 	@tools/check_includes.py && tools/check_docs.py && tools/check_format.py

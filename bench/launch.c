@@ -2,8 +2,9 @@
 // child starts at the size of the process that forked it: a small static parent keeps that below any guest, a
 // Python parent would not.
 //
-//   launch REPEAT TIMEOUT_SECONDS STDIN STDOUT STDERR command [arguments]
+//   launch REPEAT TIMEOUT_SECONDS ROOT STDIN STDOUT STDERR command [arguments]
 //
+// ROOT is the command's root directory; "/" leaves it as it is.
 // Prints "cpu_us wall_us maxrss_kb status": the sums over the runs of user + system time and of wall time,
 // the largest peak memory, and the first bad status in the shell's sense (128 + signal; 124 after the
 // timeout). Each run is a process group of its own, killed as a whole after the timeout.
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -42,8 +44,8 @@ static void redirect(int fd, const char* path, int flags) {
 }
 
 int main(int argc, char** argv) {
-    if (argc < 7) {
-        fprintf(stderr, "usage: %s REPEAT TIMEOUT_SECONDS STDIN STDOUT STDERR command [arguments]\n",
+    if (argc < 8) {
+        fprintf(stderr, "usage: %s REPEAT TIMEOUT_SECONDS ROOT STDIN STDOUT STDERR command [arguments]\n",
                 argv[0]);
         return 2;
     }
@@ -60,11 +62,15 @@ int main(int argc, char** argv) {
         }
         if (child == 0) {
             setpgid(0, 0);
-            redirect(0, argv[3], O_RDONLY);
-            redirect(1, argv[4], O_WRONLY | O_CREAT | O_TRUNC);
-            redirect(2, argv[5], O_WRONLY | O_CREAT | O_TRUNC);
-            execv(argv[6], argv + 6);
-            perror(argv[6]);
+            redirect(0, argv[4], O_RDONLY);
+            redirect(1, argv[5], O_WRONLY | O_CREAT | O_TRUNC);
+            redirect(2, argv[6], O_WRONLY | O_CREAT | O_TRUNC);
+            if (strcmp(argv[3], "/") != 0 && (chroot(argv[3]) != 0 || chdir("/") != 0)) {
+                perror(argv[3]);
+                _exit(126);
+            }
+            execv(argv[7], argv + 7);
+            perror(argv[7]);
             _exit(127);
         }
         setpgid(child, child);

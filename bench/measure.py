@@ -53,8 +53,8 @@ def first_line(command):
 class Workshop:
     """Builds and finds programs, and runs them. `folder` receives everything that is built or written."""
 
-    def __init__(self, folder, cc, cross_cc, scale, timeout):
-        self.folder, self.scale, self.timeout = folder, scale, timeout
+    def __init__(self, folder, cc, cross_cc, timeout):
+        self.folder, self.scale, self.timeout = folder, 1, timeout
         self.compilers = {"amd64": cc, "riscv64": cross_cc}
         self.sysroots = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class Workshop:
         self._compile(cc, [BENCH / "launch.c"], self.launcher)
 
     def _compile(self, compiler, sources, target):
-        newest = max(path.stat().st_mtime for path in [*sources, BENCH / "kernels/kernel.h"])
+        newest = max(path.stat().st_mtime for path in [*sources, *BENCH.glob("kernels/*.h")])
         if target.exists() and target.stat().st_mtime > newest:
             return
         command = [compiler, "-O2", "-static", "-o", str(target), *map(str, sources), "-lm"]
@@ -74,8 +74,8 @@ class Workshop:
             raise Unavailable(f"{' '.join(command)}\n{done.stderr}")
 
     def build_kernel(self, kernel, arch):
-        target = self.folder / f"{kernel.name}.{arch}"
-        self._compile(self.compilers[arch], [BENCH / f"kernels/{kernel.name}.c"], target)
+        target = self.folder / f"{kernel.source}.{arch}"
+        self._compile(self.compilers[arch], [BENCH / f"kernels/{kernel.source}.c"], target)
         return target
 
     def fetch(self, arch, packages):
@@ -86,18 +86,29 @@ class Workshop:
             raise Unavailable((done.stderr.strip().splitlines() or ["tools/fetch_guests.py failed"])[-1])
         self.sysroots[arch] = Path(done.stdout.strip().splitlines()[-1])
 
+    def _words(self, case, engine):
+        """What the words in the texts of a row stand for."""
+        triplet = TRIPLET[engine.arch]
+        if case.rooted:
+            return {"bench": "/bench", "data": "/data", "root": "", "triplet": triplet}
+        return {"bench": BENCH, "data": self.folder / "data", "root": self.sysroots[engine.arch], "triplet": triplet}
+
     def _command(self, case, engine, kiln_options):
         """(command, stdin, environment) that runs the case on the engine."""
         env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": str(self.folder), "PYTHONHASHSEED": "0"}
         prefix = [*engine.command, *kiln_options]
         if isinstance(case, Kernel):
             rounds = max(1, round(case.rounds * self.scale))
-            return [*prefix, str(self.build_kernel(case, engine.arch)), str(rounds)], "/dev/null", env
+            arguments = [rounds, case.threads] if case.threads else [rounds]
+            return [*prefix, str(self.build_kernel(case, engine.arch)), *map(str, arguments)], "/dev/null", env
 
-        root = self.sysroots[engine.arch]
-        words = {"bench": BENCH, "data": self.folder / "data", "root": root, "triplet": TRIPLET[engine.arch]}
-        program = str(root / case.path.format(**words))
-        if engine.kind == "native" and not case.static:
+        words, root = self._words(case, engine), self.sysroots[engine.arch]
+        path = case.path.format(**words)
+        program = f"/{path}" if case.rooted else str(root / path)
+        if case.rooted:
+            env["HOME"] = "/root"
+            prefix = ["/kiln", *prefix[1:]] if engine.kind == "kiln" else []
+        elif engine.kind == "native" and not case.static:
             lib = root / "usr/lib"
             prefix = [str(root / "usr/lib64/ld-linux-x86-64.so.2"), "--library-path",
                       f"{lib / TRIPLET['amd64']}:{lib}", "--argv0", program]
@@ -107,14 +118,19 @@ class Workshop:
         command = [*prefix, program, *(text.format(**words) for text in case.args)]
         return command, case.stdin.format(**words), env
 
-    def run(self, case, engine, runs=1, kiln_options=()):
-        """Runs the case `runs` times in a row and gives the mean of one run."""
+    def run(self, case, engine, kiln_options=()):
+        """Runs the case, as often in a row as its row says, and gives the mean of one run."""
         command, stdin, env = self._command(case, engine, kiln_options)
         out, err = self.folder / "stdout", self.folder / "stderr"
-        launch = [str(self.launcher), str(runs), str(self.timeout), stdin, str(out), str(err), *command]
+        runs, rooted = getattr(case, "runs", 1), getattr(case, "rooted", False)
+        root = str(self.folder / "root") if rooted else "/"
+        launch = [str(self.launcher), str(runs), str(self.timeout), root, stdin, str(out), str(err), *command]
+        if rooted:
+            emulator = [] if engine.kind == "native" else [f"--{engine.kind}", engine.command[0]]
+            launch = [str(BENCH / "in_root.py"), *emulator, str(self.sysroots[engine.arch]), str(self.folder), *launch]
         done = subprocess.run(launch, env=env, cwd=self.folder, capture_output=True, text=True)
         if done.returncode != 0:
-            raise Unavailable(f"launch: {done.stderr.strip()}")
+            raise Unavailable(done.stderr.strip() or f"{launch[0]}: exit {done.returncode}")
         cpu, wall, rss, status = map(int, done.stdout.split())
         stdout, stderr = out.read_bytes(), err.read_bytes()
         compared = stdout
@@ -125,8 +141,12 @@ class Workshop:
         return Measurement(cpu / 1e6 / runs, wall / 1e6 / runs, rss * 1024, status,
                            hashlib.sha256(compared).hexdigest(), lines[-1] if lines else "")
 
-    def guest_instructions(self, case, engine):
-        """The count of one more run on a kiln engine, in which nothing is timed; None when kiln does not give it."""
+    def rehearse(self, case, engine):
+        """One run that is not timed, on a kiln engine: what it keeps on disk is there afterwards. Gives the number of guest
+        instructions, None when kiln does not say it or the program starts others."""
+        if getattr(case, "rooted", False):
+            self.run(case, engine)
+            return None
         stats = self.folder / "stats.json"
         stats.unlink(missing_ok=True)
         self.run(case, engine, kiln_options=("--stats=json", f"--stats-file={stats}"))

@@ -9,6 +9,8 @@ import os
 import platform
 import statistics
 
+import suite
+
 MEGA = 1 << 20
 
 
@@ -37,7 +39,7 @@ def summarize(measurements):
 
 
 def add_ratios(rows, engines):
-    """Fills ratio, rss_over_native and guest_mips of a case's rows ({engine name: row}) where they are known."""
+    """Fills ratio, wall_ratio, rss_over_native and guest_mips of a case's rows ({engine name: row}) where they are known."""
     base = rows[engines[0].name]
     for engine in engines:
         row = rows[engine.name]
@@ -45,6 +47,7 @@ def add_ratios(rows, engines):
             continue
         if base["status"] == "ok":
             row["ratio"] = row["cpu_s"] / base["cpu_s"]
+            row["wall_ratio"] = row["wall_s"] / base["wall_s"]
             row["rss_over_base_bytes"] = row["rss_bytes"] - base["rss_bytes"]
         if row.get("guest_instructions"):
             row["guest_mips"] = row["guest_instructions"] / row["cpu_s"] / 1e6
@@ -81,13 +84,15 @@ def _first(rows, engine, base):
     return f"{row['ratio']:.1f}×"
 
 
-def _table(cases, means, engines):
+def _table(cases, means, engines, wall):
     base, others = engines[0], engines[1:]
     counted = [e for e in others if any("guest_mips" in rows[e.name] for rows in cases.values())]
     rivals = [e for e in others if e.kind == "qemu"]
     kilns = [e for e in others if e.kind == "kiln"]
     head = ["", f"{base.name} ms", *(e.name for e in others)]
     head += [f"{k.name} / {q.name}" for k in kilns for q in rivals]
+    if wall:
+        head += [f"{base.name} wall ms", *(f"{e.name} wall" for e in others)]
     head += [f"{e.name} Minstr/s" for e in counted]
     head += [f"{base.name} MB", *(f"{e.name} +MB" for e in others)]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" + " ---: |" * (len(head) - 1)]
@@ -100,6 +105,9 @@ def _table(cases, means, engines):
             for q in rivals:
                 both = rows[k.name]["status"] == rows[q.name]["status"] == "ok"
                 cells.append(f"{rows[k.name]['cpu_s'] / rows[q.name]['cpu_s']:.2f}" if both else "")
+        if wall:
+            cells.append(f"{first['wall_s'] * 1000:.1f}" if first["status"] == "ok" else "")
+            cells += [f"{rows[e.name]['wall_ratio']:.1f}" if "wall_ratio" in rows[e.name] else "" for e in others]
         cells += [f"{rows[e.name]['guest_mips']:.0f}" if "guest_mips" in rows[e.name] else "" for e in counted]
         cells.append(f"{first['rss_bytes'] / MEGA:.1f}" if first["status"] == "ok" else "")
         for e in others:
@@ -109,13 +117,6 @@ def _table(cases, means, engines):
     tail = ["**geometric mean**", "", *(f"**{mean_text(means[e.name])}**" if e.name in means else "" for e in others)]
     lines.append("| " + " | ".join(tail + [""] * (len(head) - len(tail))) + " |")
     return lines
-
-
-TITLES = {
-    "kernels": ("C kernels", "Our own programs of `bench/kernels`, static, `-O2`, the same compiler release on both sides."),
-    "programs": ("Programs", "Debian trixie, the same package on both sides, riscv64 and amd64."),
-    "startup": ("Start-up", "Processes that do next to nothing; one figure is the mean of several in a row."),
-}
 
 
 def markdown(result, engines):
@@ -131,12 +132,13 @@ def markdown(result, engines):
         "instructions per second; +MB is peak memory above the native process.", "",
     ]
     for group, content in result["groups"].items():
-        title, what = TITLES[group]
-        lines += [f"## {title}", "", what, ""]
+        of = suite.GROUPS[group]
+        lines += [f"## {of.title}", "", of.what, ""]
         if "skipped" in content:
             lines += [f"Not measured: {content['skipped']}", ""]
         else:
-            lines += [*_table(content["cases"], content["geometric_means"], engines), ""]
+            shown = [engine for engine in engines if engine.kind not in of.without]
+            lines += [*_table(content["cases"], content["geometric_means"], shown, of.wall), ""]
     return "\n".join(lines)
 
 

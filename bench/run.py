@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Times guest programs under kiln, qemu-user and natively, in one interleaved run, and checks that they agree.
 
-  bench/run.py                                        everything; writes docs/performance.md
+  bench/run.py                                        everything short; writes docs/performance.md
+  bench/run.py --long                                 what takes long; writes docs/performance-long.md
   bench/run.py --group kernels --only 'sha|crc' -n 5  some of it, to the terminal
   bench/run.py --kiln 'interp=build/release/src/cli/kiln --engine=interp' --kiln 'other/kiln' --json out.json
 
@@ -19,7 +20,7 @@ import report
 import suite
 from measure import ROOT, Engine, Unavailable, Workshop, first_line
 
-DOCUMENT = ROOT / "docs/performance.md"
+DOCUMENTS = {False: ROOT / "docs/performance.md", True: ROOT / "docs/performance-long.md"}
 
 
 def parse_options():
@@ -31,7 +32,8 @@ def parse_options():
     parser.add_argument("--qemu", default="qemu-riscv64", metavar="PATH", help="(default: %(default)s)")
     parser.add_argument("--cc", default="gcc-12", help="native compiler (default: %(default)s)")
     parser.add_argument("--cross-cc", default="riscv64-linux-gnu-gcc-12", help="(default: %(default)s)")
-    parser.add_argument("--group", action="append", choices=suite.GROUPS, help="repeat for several (default: all)")
+    parser.add_argument("--group", action="append", choices=suite.GROUPS, help="repeat for several (default: all short ones)")
+    parser.add_argument("--long", action="store_true", help="the groups that take long instead")
     parser.add_argument("--only", metavar="REGEX", help="only the cases whose name matches")
     parser.add_argument("-n", "--repetitions", type=int, default=3, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the kernels' rounds (default: 1)")
@@ -39,9 +41,11 @@ def parse_options():
     parser.add_argument("--quick", action="store_true", help="one repetition at a twentieth of the scale: a smoke test")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE",
-                        help="write the tables (default: docs/performance.md when the run is complete)")
+                        help="write the tables (default: the document in docs when the run is complete)")
     parser.add_argument("--build-dir", type=Path, default=ROOT / "build/bench", metavar="DIR", help="(default: %(default)s)")
     options = parser.parse_args()
+    options.chosen = bool(options.group)
+    options.group = options.group or [name for name, group in suite.GROUPS.items() if group.long == options.long]
     if options.quick:
         options.repetitions, options.scale = 1, options.scale / 20
     if options.repetitions < 1 or options.scale <= 0:
@@ -83,14 +87,15 @@ def make_kiln(name, command):
     return Engine(name, "kiln", (path, "run", *run_options), " ".join([version, *run_options]))
 
 
-def measure_case(workshop, case, engines, repetitions, runs):
+def measure_case(workshop, case, engines, repetitions):
     """The rows of one case, {engine name: row}: A B C, A B C, ... An engine that fails is not asked again."""
     good, failed, expected = {engine.name: [] for engine in engines}, {}, None
+    instructions = {engine.name: workshop.rehearse(case, engine) for engine in engines if engine.kind == "kiln"}
     for _ in range(repetitions):
         for engine in engines:
             if engine.name in failed:
                 continue
-            seen = workshop.run(case, engine, runs)
+            seen = workshop.run(case, engine)
             if seen.status != 0:
                 what = "timeout" if seen.status == 124 else f"exit {seen.status}"
                 failed[engine.name] = what + (f": {seen.message}" if seen.message else "")
@@ -107,33 +112,35 @@ def measure_case(workshop, case, engines, repetitions, runs):
             rows[engine.name] = {"status": failed[engine.name].replace("|", "/")}
             continue
         rows[engine.name] = report.summarize(good[engine.name])
-        if engine.kind == "kiln":
-            rows[engine.name]["guest_instructions"] = workshop.guest_instructions(case, engine)
+        if engine.name in instructions:
+            rows[engine.name]["guest_instructions"] = instructions[engine.name]
     report.add_ratios(rows, engines)
     return rows
 
 
 def measure_group(workshop, group, engines, options):
     """The group's part of the result, or None when --only leaves nothing of it."""
-    cases = [case for case in suite.GROUPS[group] if not options.only or re.search(options.only, case.name)]
-    if not cases:
+    cases = [case for case in group.cases if not options.only or re.search(options.only, case.name)]
+    engines = [engine for engine in engines if engine.kind not in group.without]
+    if not cases or not engines:
         return None
-    try:
-        if group != "kernels":
-            for arch in {engine.arch for engine in engines}:
-                workshop.fetch(arch, {case.package for case in cases})
-            suite.write_inputs(workshop.folder / "data")
-    except Unavailable as reason:
-        print(f"{group}: skipped: {reason}", file=sys.stderr)
-        return {"skipped": str(reason)}
-    runs = suite.STARTUP_RUNS if group == "startup" else 1
+    workshop.scale = options.scale * group.scale
     rows = {}
-    for case in cases:
-        rows[case.name] = measure_case(workshop, case, engines, options.repetitions, runs)
-        print(report.progress_line(case.name, rows[case.name], engines), flush=True)
+    try:
+        packages = {package for case in cases for package in getattr(case, "packages", "").split()}
+        if packages:
+            for arch in {engine.arch for engine in engines}:
+                workshop.fetch(arch, packages)
+            suite.write_inputs(workshop.folder / "data")
+        for case in cases:
+            rows[case.name] = measure_case(workshop, case, engines, options.repetitions)
+            print(report.progress_line(case.name, rows[case.name], engines), flush=True)
+    except Unavailable as reason:
+        print(f"{group.title}: skipped: {reason}", file=sys.stderr)
+        return {"skipped": str(reason)}
     means = report.geometric_means(rows, engines)
     for name, mean in means.items():
-        print(f"geometric mean of {group}: {name} {report.mean_text(mean)}", flush=True)
+        print(f"{group.title}: geometric mean: {name} {report.mean_text(mean)}", flush=True)
     return {"cases": rows, "geometric_means": means}
 
 
@@ -141,11 +148,11 @@ def main():
     options, host = parse_options(), report.machine()
     try:
         engines = make_engines(options)
-        workshop = Workshop(options.build_dir.absolute(), options.cc, options.cross_cc, options.scale, options.timeout)
+        workshop = Workshop(options.build_dir.absolute(), options.cc, options.cross_cc, options.timeout)
         versions = {engine.name: engine.version for engine in engines}
         if any(engine.arch == "riscv64" for engine in engines):
             versions["riscv64 compiler"] = first_line([options.cross_cc, "--version"])
-        groups = {group: measure_group(workshop, group, engines, options) for group in options.group or suite.GROUPS}
+        groups = {name: measure_group(workshop, suite.GROUPS[name], engines, options) for name in options.group}
     except Unavailable as reason:
         print(f"bench: {reason}", file=sys.stderr)
         return 2
@@ -158,8 +165,8 @@ def main():
     }
     if options.json:
         report.write_json(result, options.json)
-    everything = not (options.only or options.group or options.quick) and options.engines == "native,qemu,kiln"
-    document = options.markdown or (DOCUMENT if everything else None)
+    everything = not (options.only or options.chosen or options.quick) and options.engines == "native,qemu,kiln"
+    document = options.markdown or (DOCUMENTS[options.long] if everything else None)
     if document:
         document.write_text(report.markdown(result, engines))
         print(f"wrote {document}")

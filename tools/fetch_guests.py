@@ -32,8 +32,9 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # What the project itself asks for; tests/system/cases has the programs each package is there for.
 SETS = {
     "run": ["python3-minimal"],
-    "bench": ["busybox-static", "bash", "bzip2", "gzip", "libc-bin", "lua5.4", "openssl", "perl", "python3",
-              "sqlite3", "stockfish", "xz-utils", "zstd"],
+    "bench": ["7zip", "busybox-static", "bash", "bzip2", "coreutils", "cpp-14", "dash", "gcc", "git", "grep", "gzip", "libc-bin",
+              "libc6-dev", "lua5.4", "make", "nodejs", "openssl", "perl", "python3", "sed", "sqlite3", "stockfish", "xz-utils",
+              "zstd"],
     "tests": ["bash", "binutils", "bsdutils", "busybox-static", "bzip2", "coreutils", "dash", "gcc", "git", "grep", "gzip",
               "iproute2", "libc-bin", "libc6-dev", "lua5.4", "make", "netbase", "openssl", "perl", "python3", "redis-server",
               "redis-tools", "sqlite3", "stockfish", "tmux", "xz-utils", "zstd"],

@@ -1,8 +1,9 @@
 # A script of the kind people run: dictionaries, sorting, classes, string building, regular expressions, JSON,
-# hashes and float formatting.
+# hashes and float formatting. The argument is how often.
 import hashlib
 import json
 import re
+import sys
 
 
 class Account:
@@ -37,9 +38,14 @@ def queens(size, row=0, columns=0, left=0, right=0):
     return found
 
 
-ranked = accounts(20000)
-text = json.dumps([{"name": a.name, "balance": a.balance(), "entries": a.entries[:20]} for a in ranked], indent=1)
-again = json.loads(text)
-numbers = re.findall(r"\d+\.\d+", text)
-print(len(again), len(numbers), f"{sum(map(float, numbers)):.6f}", queens(7))
-print(hashlib.sha256(text.encode()).hexdigest(), " ".join(f"{a.balance() / 3:.3e}" for a in ranked[:5]))
+def one_round():
+    ranked = accounts(20000)
+    text = json.dumps([{"name": a.name, "balance": a.balance(), "entries": a.entries[:20]} for a in ranked], indent=1)
+    again = json.loads(text)
+    numbers = re.findall(r"\d+\.\d+", text)
+    print(len(again), len(numbers), f"{sum(map(float, numbers)):.6f}", queens(7))
+    print(hashlib.sha256(text.encode()).hexdigest(), " ".join(f"{a.balance() / 3:.3e}" for a in ranked[:5]))
+
+
+for _ in range(int(sys.argv[1])):
+    one_round()

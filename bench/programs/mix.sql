@@ -1,6 +1,7 @@
--- A table filled by a recursive query, an index, a join with grouping, a window function and an update.
+-- A table filled by a recursive query, an index, a join with grouping, a window function and an update. How many rows is
+-- in the table size.
 CREATE TABLE item (id INTEGER PRIMARY KEY, kind INTEGER, price REAL, name TEXT);
-WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < (SELECT rows FROM size))
 INSERT INTO item SELECT i, (i * 7919) % 101, (i * 104729 % 10007) / 8.0, 'item-' || (i * 31 % 9973) FROM n;
 CREATE INDEX item_kind ON item (kind, price);
 CREATE TABLE kind (id INTEGER PRIMARY KEY, label TEXT);

@@ -116,3 +116,14 @@ static size length_of(const char* s) {
 MODULE(of_int, int, 64, 16)
 MODULE(of_double, double, 64, 2.5)
 MODULE(of_float, float, 256, 1.5f)
+#ifdef LARGE
+MODULE(of_char, signed char, 32, 2)
+MODULE(of_short, short, 32, 4)
+MODULE(of_long, long, 128, 32)
+MODULE(of_long_long, long long, 512, 64)
+MODULE(of_unsigned, unsigned, 64, 16u)
+MODULE(of_bytes, unsigned char, 32, 2u)
+MODULE(of_size, size, 1024, 128ul)
+MODULE(of_words, unsigned short, 96, 3u)
+MODULE(of_doubles, double, 1024, 0.75)
+#endif

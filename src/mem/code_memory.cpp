@@ -138,6 +138,8 @@ Result<void> CodeMemory::before_fork() {
     copy_ = new_pages(bytes_);
     if (copy_ == nullptr) return fail("there is no memory for a child's translated code");
     mutex_.lock();  // until after the fork
+    // All its pages at once, not by a fault each; older kernels know no such thing.
+    (void)madvise(copy_, (end_ + 4095) & ~4095u, MADV_POPULATE_WRITE);
     std::memcpy(copy_, run_, end_);
     return {};
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs bench/run.py at a tiny scale and checks its JSON, its tables and its exit code, with kiln where it is built and
-with stand-ins for an engine that answers wrongly, fails or hangs."""
+with stand-ins for an engine that answers wrongly, fails or hangs; and the root directories that bench/in_root.py makes."""
 import argparse
 import json
 import subprocess
@@ -9,17 +9,18 @@ import unittest
 from pathlib import Path
 
 RUNNER = Path(__file__).resolve().parents[2] / "bench/run.py"
+IN_ROOT = RUNNER.with_name("in_root.py")
 KERNELS = {"fib", "crc32"}
 
 
-def bench(engines, *arguments):
-    """(exit code, JSON, Markdown, stderr) of a run of the two kernels."""
+def bench(engines, *arguments, group="kernels", only="^(fib|crc32)$"):
+    """(exit code, JSON, Markdown, stderr) of a run of the two kernels, or of other cases."""
     WORK.mkdir(parents=True, exist_ok=True)
     files = [WORK / "result.json", WORK / "result.md"]
     for file in files:
         file.unlink(missing_ok=True)
     done = subprocess.run(
-        [sys.executable, "-B", RUNNER, "--quick", "--group", "kernels", "--only", "^(fib|crc32)$", "--engines", engines,
+        [sys.executable, "-B", RUNNER, "--quick", "--group", group, "--only", only, "--engines", engines,
          "--build-dir", WORK, "--json", files[0], "--markdown", files[1], *arguments],
         capture_output=True, text=True)
     texts = [file.read_text() if file.exists() else "" for file in files]
@@ -72,10 +73,52 @@ class Runner(unittest.TestCase):
                               "killed": "exit 139", "hanging": "timeout"})
         self.assertEqual(result["groups"]["kernels"]["geometric_means"], {})
 
+    def test_threads_have_wall_time(self):
+        code, result, markdown, errors = bench("native,qemu", group="threads", only="mutex")
+        self.assertEqual(code, 0, errors)
+        self.assertEqual(set(result["groups"]["threads"]["cases"]), {"mutex x1", "mutex x2"})
+        for rows in result["groups"]["threads"]["cases"].values():
+            self.assertAlmostEqual(rows["qemu"]["wall_ratio"], rows["qemu"]["wall_s"] / rows["native"]["wall_s"])
+        self.assertIn("| native wall ms | qemu wall |", markdown)
+
+    def test_groups_leave_engines_out(self):
+        code, result, markdown, errors = bench("native,qemu", "--scale", "0.01", group="steady", only="fib")
+        self.assertEqual(code, 0, errors)
+        self.assertEqual(set(result["groups"]["steady"]["cases"]["fib"]), {"native"})
+        self.assertIn("|  | native ms | native MB |", markdown)
+
     def test_a_missing_kiln_is_said(self):
         code, result, _, errors = bench("native,kiln", "--kiln", str(WORK / "nowhere/kiln"))
         self.assertEqual((code, result), (2, None))
         self.assertIn("no kiln at", errors)
+
+
+class InRoot(unittest.TestCase):
+    """bench/in_root.py with a sysroot that holds one file."""
+
+    def enter(self, script):
+        sysroot, folder = WORK / "sysroot", WORK / "in_root"
+        for place in (sysroot / "etc", folder / "data"):
+            place.mkdir(parents=True, exist_ok=True)
+        (sysroot / "etc/name").write_text("guest\n")
+        (folder / "data/text").write_text("data\n")
+        done = subprocess.run([sys.executable, "-B", IN_ROOT, sysroot, folder, "/bin/sh", "-c", script], cwd=folder,
+                              capture_output=True, text=True)
+        if done.returncode == 75:
+            self.skipTest(done.stderr)
+        return done, sysroot, folder
+
+    def test_what_is_in_the_root(self):
+        done, sysroot, _ = self.enter(
+            "cat root/etc/name root/data/text && test -e root/proc/self && cmp root/bench/run.py " + str(RUNNER) +
+            " && echo changed > root/etc/name && cat root/etc/name && exit 3")
+        self.assertEqual((done.stdout, done.stderr, done.returncode), ("guest\ndata\nchanged\n", "", 3))
+        self.assertEqual((sysroot / "etc/name").read_text(), "guest\n")
+        self.assertEqual([path.name for path in sysroot.iterdir()], ["etc"])
+
+    def test_what_is_left_running_may_finish(self):
+        _, _, folder = self.enter("(sleep 0.3; echo late > root/root/late) >/dev/null 2>&1 & exit 0")
+        self.assertEqual((folder / "home/late").read_text(), "late\n")
 
 
 if __name__ == "__main__":
