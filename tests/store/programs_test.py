@@ -37,7 +37,7 @@ class Store(unittest.TestCase):
     def run_guest(self, words, **more):
         env = CLEAN | {"KILN_CACHE_DIR": str(self.images)} | more.pop("env", {})
         done = subprocess.run([KILN, "run", "-L", SYSROOT, *more.pop("options", []), f"{SYSROOT}/{words[0]}", *words[1:]],
-                              capture_output=True, timeout=60, env=env, **more)
+                              capture_output=True, timeout=300, env=env, **more)
         return done.returncode, done.stdout, done.stderr
 
     def stats(self, words, **more):
@@ -121,7 +121,7 @@ class Store(unittest.TestCase):
         whole = {file: file.read_bytes() for file in self.files()}
         chance = random.Random(1)
         flipped = cut = 0
-        for round_number in range(12):
+        for round_number in range(120 if FULL else 12):
             for file, content in whole.items():
                 damaged = bytearray(content)
                 for _ in range(chance.choice((1, 20, 2000))):
@@ -187,6 +187,8 @@ class Store(unittest.TestCase):
         def disturb():
             chance = random.Random(3)
             while not done.wait(0.01):
+                if chance.random() < 0.02:
+                    self.cache("-c")
                 for file in self.files():
                     try:
                         if chance.random() < 0.1:
@@ -211,7 +213,7 @@ class Store(unittest.TestCase):
 
         disturber = threading.Thread(target=disturb)
         disturber.start()
-        workers = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        workers = [threading.Thread(target=work, args=(number,)) for number in range(64 if FULL else 8)]
         for worker in workers:
             worker.start()
         for worker in workers:
@@ -220,7 +222,7 @@ class Store(unittest.TestCase):
         disturber.join()
         self.wait_for_writers()
         self.assertEqual(failures, [])
-        print(f"{acts[0]} images removed and {acts[1]} damaged under {6 * len(workers)} programs")
+        print(f"{acts[0]} images removed and {acts[1]} damaged under {6 * len(workers)} programs, {len(workers)} at a time")
 
     def cache(self, *words):
         done = subprocess.run([KILN, "cache", *words], capture_output=True, text=True, timeout=120,
@@ -296,8 +298,9 @@ class Store(unittest.TestCase):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--kiln", required=True)
+    parser.add_argument("--full", action="store_true", help="all faults, and 64 processes at a time")
     options, rest = parser.parse_known_args()
-    KILN = options.kiln
+    KILN, FULL = options.kiln, options.full
     SYSROOT = subprocess.run([FETCH, "--print-sysroot"], capture_output=True, text=True, check=True).stdout.strip()
     if not all((Path(SYSROOT) / words[0]).exists() for words in PROGRAMS):
         print("the guest programs are not here; tools/fetch_guests.py fetches them")
