@@ -42,6 +42,7 @@ void Encoder::State::encode(const MachineFunction& function, bool counts, abi::U
     constexpr u8 nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
     a.embed(nop5, sizeof nop5);
     forward = a.newLabel();
+    counting = counts;
     if (counts) count_entry();
     for (const MachineInst& inst : function.code) options.log_accesses ? logged(inst) : instruction(inst);
     for (std::size_t i = 0; i < colds.size(); ++i) {  // a cold path may bring more
@@ -299,9 +300,13 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
         a.mov(x86::rax, exit.pc);
         return leave(abi::ExitReason::poll);
     }
+    // A unit that counts leaves soon anyway, and most code in a store is such.
+    const bool polls = !counting;
     const Label poll = a.newLabel();
-    if (exit.retired == 0) a.test(x86::r14, x86::r14);
-    a.js(poll);
+    if (polls) {
+        if (exit.retired == 0) a.test(x86::r14, x86::r14);
+        a.js(poll);
+    }
     const bool indirect = exit.kind == Exit::Kind::indirect;
     if (options.count_jumps)
         a.inc(context(
@@ -321,6 +326,7 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
             if (to != x86::rax) a.mov(x86::rax, to);
             a.xor_(x86::ecx, x86::ecx);
             go_to_stub(abi::Stub::lookup);
+            if (!polls) return;
             a.bind(poll);
             if (to != x86::rax) a.mov(x86::rax, to);
             leave(abi::ExitReason::poll);
@@ -339,6 +345,7 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
         a.lea(x86::rcx, x86::ptr(jump, 1));
         a.mov(x86::rax, pc);
         go_to_stub(abi::Stub::lookup);
+        if (!polls) return;
         a.bind(poll);
         a.mov(x86::rax, pc);
         leave(abi::ExitReason::poll);

@@ -89,7 +89,8 @@ struct Encoder::State {
     abi::UnitCode* out = nullptr;
     Label begin;
     std::vector<Label> blocks;
-    Label forward;  // where UnitCode::forward points to
+    bool counting = false;  // the unit counts its entries
+    Label forward;          // where UnitCode::forward points to
     std::vector<std::function<void()>> colds;
     struct Constant {
         u64 low;

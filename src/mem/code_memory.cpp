@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "base/bits.h"
 #include "base/check.h"
 
 namespace kiln::mem {
@@ -122,6 +123,11 @@ void* CodeMemory::find(const void* place) const {
 
 void CodeMemory::write(u32 offset, std::span<const u8> bytes) {
     std::memcpy(write_ + offset, bytes.data(), bytes.size());
+}
+
+void CodeMemory::finish(u32 offset, u32 bytes) {
+    const u64 begin = align_up(u64{offset}, 4096), end = align_down(u64{offset} + bytes, 4096);
+    if (begin < end) madvise(write_ + begin, end - begin, MADV_DONTNEED);
 }
 
 void CodeMemory::patch(u32 offset, u32 value) {

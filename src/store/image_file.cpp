@@ -257,7 +257,15 @@ bool ImageFile::read_code(GuestAddr window, std::span<u8> to) const {
     const FileChapter* const chapter = find(window);
     if (chapter == nullptr || chapter->code_bytes != to.size()) return false;
     u64 begin = chapter->table_bytes(), checksum = 0;
-    return (copy_array(*chapter, begin, to, checksum) && checksum == chapter->code_checksum) || damaged();
+    const bool whole = copy_array(*chapter, begin, to, checksum) && checksum == chapter->code_checksum;
+    let_go(*chapter);
+    return whole || damaged();
+}
+
+void ImageFile::let_go(const FileChapter& chapter) const {
+    const auto page = [&](u64 offset) { return std::min<u64>(align_down(offset, 4096), bytes_.size()); };
+    const u64 begin = page(chapter.offset), end = page(chapter.offset + chapter.data_bytes());
+    if (mapped_ && begin < end) madvise(const_cast<u8*>(bytes_.data()) + begin, end - begin, MADV_DONTNEED);
 }
 
 bool ImageFile::read_all(GuestAddr window, abi::Chapter& out) const {

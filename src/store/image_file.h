@@ -51,6 +51,8 @@ class ImageFile final : public abi::UnitImage {
     /// Copies an array of the chapter that begins so far behind its offset, and goes on behind it; the checksum is the
     /// copy's, whatever becomes of the file. False when it is not there.
     bool copy_array(const FileChapter& chapter, u64& begin, std::span<u8> to, u64& checksum) const;
+    /// The chapter's pages in the file are not wanted any more.
+    void let_go(const FileChapter& chapter) const;
     bool read_header(const abi::ImageKey& key, const BuildId& build);
 
     const std::span<const u8> bytes_;
