@@ -35,10 +35,13 @@ constexpr u64 process_options = CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PA
                                 CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_PTRACE | CLONE_UNTRACED |
                                 CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
 
-/// What the host does for a new process, that is for the calls clone(2) and fork(2) of kiln's own.
-constexpr u64 host_options = CLONE_FS | CLONE_FILES | CLONE_IO | CLONE_SYSVSEM | CLONE_PARENT | CLONE_NEWNS |
-                             CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-                             CLONE_NEWNET;
+/// Flags that only clone3(2) takes.
+constexpr u64 clone3_options = CLONE_NEWTIME | CLONE_INTO_CGROUP;
+/// What the host does for a new process, also for one whose parent has other threads.
+constexpr u64 apart_options = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                              CLONE_NEWPID | CLONE_NEWNET | clone3_options;
+/// All that the host does for a new process, that is for the calls clone(2) and fork(2) of kiln's own.
+constexpr u64 host_options = CLONE_FS | CLONE_FILES | CLONE_IO | CLONE_SYSVSEM | CLONE_PARENT | apart_options;
 
 constexpr std::size_t host_stack_bytes = 512 << 10;
 
@@ -47,6 +50,21 @@ struct Request {
     int exit_signal = 0;
     GuestAddr stack_top;  ///< 0: the caller's
     GuestAddr parent_tid, child_tid, tls, pidfd;
+    u64 cgroup = 0;                  ///< with CLONE_INTO_CGROUP: a descriptor
+    std::vector<pid_t> wanted_tids;  ///< the child's, in its innermost process namespace first
+
+    /// Whether only the host's clone3(2) does what is asked for; sandboxes may lack it.
+    bool needs_clone3() const { return (flags & clone3_options) != 0 || !wanted_tids.empty(); }
+    /// For that call: with `host_flags`, and a child that signals its end by `signal`.
+    clone_args host_args(u64 host_flags, int signal) const {
+        clone_args args{};
+        args.flags = host_flags;
+        args.exit_signal = static_cast<u64>(signal);
+        args.cgroup = cgroup;
+        args.set_tid = wanted_tids.empty() ? 0 : reinterpret_cast<u64>(wanted_tids.data());
+        args.set_tid_size = wanted_tids.size();
+        return args;
+    }
 };
 
 /// The new thread's registers: a copy of its creator's, behind the system call, with result 0.
@@ -108,7 +126,8 @@ void* thread_main(void* argument) {
 }
 
 i64 new_thread(Thread& parent, const Request& request) {
-    if ((request.flags & thread_flags) != thread_flags || request.flags & ~(thread_flags | thread_options))
+    if ((request.flags & thread_flags) != thread_flags || request.flags & ~(thread_flags | thread_options) ||
+        !request.wanted_tids.empty())
         return -EINVAL;
     ThreadStart start{request, parent, child_state(parent, request), {}};
     sem_init(&start.started, 0, 0);
@@ -156,21 +175,21 @@ void clear_handlers(SignalTable& signals) {
 /// A fork by the system call itself, for flags that the C library's fork has not. Only safe while no other thread
 /// can hold a lock of the C library. The child's word in thread-local storage that holds its thread id is where
 /// the C library had the kernel clear it.
-i64 fork_with(u64 flags, int exit_signal) {
+i64 fork_with(const Request& request, u64 flags, int exit_signal) {
     u64 tid_word = 0;
     host_syscall(SYS_prctl, PR_GET_TID_ADDRESS, reinterpret_cast<u64>(&tid_word));
     if (tid_word != 0) flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-    return host_syscall(SYS_clone, flags | static_cast<u64>(exit_signal), 0, 0, tid_word, 0);
+    if (!request.needs_clone3())
+        return host_syscall(SYS_clone, flags | static_cast<u64>(exit_signal), 0, 0, tid_word, 0);
+    clone_args args = request.host_args(flags, exit_signal);
+    args.child_tid = tid_word;
+    return host_syscall(SYS_clone3, reinterpret_cast<u64>(&args), sizeof args);
 }
-
-/// What a child of a threaded process can have too.
-constexpr u64 namespace_options =
-    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 /// A fork that is safe among other threads. Only the C library's is; so with `flags` its child makes the one that
 /// is wanted, as a sibling of its own, and ends. The result is clone(2)'s; the caller may see one SIGCHLD more.
-i64 fork_among_threads(u64 flags) {
-    if (flags == 0) {
+i64 fork_among_threads(const Request& request, u64 flags) {
+    if (flags == 0 && !request.needs_clone3()) {
         const pid_t child = ::fork();
         return child < 0 ? -errno : child;
     }
@@ -179,7 +198,8 @@ i64 fork_among_threads(u64 flags) {
     i64 result = -EAGAIN;
     const pid_t helper = ::fork();
     if (helper == 0) {
-        result = fork_with(flags | CLONE_PARENT, SIGCHLD);
+        // The helper's sibling signals its end as the helper does.
+        result = fork_with(request, flags | CLONE_PARENT, request.needs_clone3() ? 0 : SIGCHLD);
         if (result != 0) {
             (void)!::write(ends[1], &result, sizeof result);
             ::_exit(0);
@@ -200,7 +220,8 @@ i64 fork_process(Thread& parent, const Request& request) {
     Process& process = parent.process;
     const u64 host_flags = request.flags & host_options;
     const bool alone = process.threads == 1;
-    if (host_flags & ~namespace_options && !alone) return -EINVAL;
+    // A table of files that is shared is shared from clone(2) on, with the caller: a helper's would not do.
+    if (host_flags & ~apart_options && !alone) return -EINVAL;
     i64 child;
     {
         // No other thread is in the middle of a change that the child would see half of. The limits first: whoever
@@ -214,9 +235,9 @@ i64 fork_process(Thread& parent, const Request& request) {
         if (process.debugged != nullptr) debugged = process.debugged->freeze();
         SignalsBlocked blocked;
         if (!process.engine.before_fork()) return -ENOMEM;
-        child = alone && (host_flags != 0 || request.exit_signal != SIGCHLD)
-                    ? fork_with(host_flags, request.exit_signal)
-                    : fork_among_threads(host_flags);
+        const bool plain = host_flags == 0 && request.exit_signal == SIGCHLD && !request.needs_clone3();
+        child = alone && !plain ? fork_with(request, host_flags, request.exit_signal)
+                                : fork_among_threads(request, host_flags);
         process.engine.after_fork(child == 0);
     }
     if (child < 0) return child;
@@ -267,25 +288,51 @@ int vfork_main(void* argument) {
     end_process(thread, thread.exit_status);
 }
 
+#if !defined(__x86_64__)
+#error "how does a new process begin on a stack of its own here?"
+#endif
+/// clone3(2) of a process in this one's memory, which calls `main` on the stack that `args` say; 0: never here.
+i64 clone3_on_stack(const clone_args& args, int (*main)(void*), void* argument) {
+    i64 result;
+    asm volatile(
+        "syscall\n"
+        "test %%rax, %%rax\n"
+        "jnz 1f\n"
+        "xor %%ebp, %%ebp\n"
+        "mov %[argument], %%rdi\n"
+        "call *%[main]\n"
+        "hlt\n"
+        "1:"
+        : "=a"(result)
+        : "a"(SYS_clone3), "D"(&args), "S"(sizeof args), [main] "r"(main), [argument] "r"(argument)
+        : "rcx", "r11", "memory");
+    return result;
+}
+
 i64 vfork_process(Thread& parent, const Request& request) {
     void* stack = ::mmap(nullptr, host_stack_bytes, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED) return -ENOMEM;
     VforkStart start{request, parent, SignalTable(*parent.signals), parent.memory_limits(), nullptr};
-    int child, error;
+    i64 child;
     {
         SignalsBlocked blocked;
-        child = ::clone(
-            vfork_main, static_cast<u8*>(stack) + host_stack_bytes,
-            CLONE_VM | CLONE_VFORK | static_cast<int>(request.flags & host_options) | request.exit_signal,
-            &start);
-        error = errno;
+        const u64 flags = CLONE_VM | CLONE_VFORK | (request.flags & host_options);
+        if (request.needs_clone3()) {
+            clone_args args = request.host_args(flags, request.exit_signal);
+            args.stack = reinterpret_cast<u64>(stack);
+            args.stack_size = host_stack_bytes;
+            child = clone3_on_stack(args, vfork_main, &start);
+        } else {
+            child = ::clone(vfork_main, static_cast<u8*>(stack) + host_stack_bytes,
+                            static_cast<int>(flags) | request.exit_signal, &start);
+            if (child < 0) child = -errno;
+        }
         Thread::set_current(&parent);
     }
     start.thread.reset();
     ::munmap(stack, host_stack_bytes);
-    if (child < 0) return -error;
-    announce_child(parent, request, child);
+    if (child > 0) announce_child(parent, request, static_cast<pid_t>(child));
     return child;
 }
 
@@ -326,8 +373,17 @@ i64 calls::clone3(Thread& thread, const Call& call) {
     constexpr u64 first_version = 64;
     if (i64 error = load_extensible(thread, call[0], call[1], first_version, args); error < 0) return error;
     if ((args.stack == 0) != (args.stack_size == 0) || args.exit_signal > CSIGNAL) return -EINVAL;
-    if (args.set_tid_size != 0 || args.cgroup != 0 || args.flags & (CSIGNAL | CLONE_DETACHED)) return -EINVAL;
+    constexpr u64 most_namespaces = 32;  // a process's, each in the one before (pid_namespaces(7))
+    if (args.set_tid_size > most_namespaces || (args.set_tid == 0) != (args.set_tid_size == 0))
+        return -EINVAL;
+    if (args.flags & ((CSIGNAL & ~CLONE_NEWTIME) | CLONE_DETACHED)) return -EINVAL;
     Request request;
+    request.cgroup = args.flags & CLONE_INTO_CGROUP ? args.cgroup : 0;
+    request.wanted_tids.resize(args.set_tid_size);
+    if (!request.wanted_tids.empty() &&
+        !thread.process.memory.read(GuestAddr(args.set_tid), request.wanted_tids.data(),
+                                    request.wanted_tids.size() * sizeof(pid_t)))
+        return -EFAULT;
     request.flags = args.flags;
     request.exit_signal = static_cast<int>(args.exit_signal);
     request.stack_top = GuestAddr(args.stack + args.stack_size);

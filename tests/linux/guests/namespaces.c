@@ -15,8 +15,17 @@
 #include <sys/wait.h>
 
 #include "check.h"
+#include "raw_calls.h"
 
 enum { tmpfs_magic = 0x01021994 };
+
+/// clone3(2)'s arguments.
+struct clone3_args {
+    unsigned long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    unsigned long set_tid, set_tid_size, cgroup;
+};
+enum { new_time = 0x80 };
+static const unsigned long into_cgroup = 0x200000000;
 
 /// Runs `part` in a child made with `flags`; nothing if the machine does not let it.
 static void in_child(long flags, void (*part)(void)) {
@@ -55,6 +64,92 @@ static void processes(void) {
     CHECK(wait(&status) == 2 && status == 0);
 }
 
+static pid_t wanted;
+static void as_wanted(void) { CHECK(getpid() == wanted); }
+
+static void in_new_time(void) {
+    char own[64] = "", later[64] = "";
+    CHECK(readlink("/proc/self/ns/time", own, sizeof own - 1) > 0);
+    CHECK(readlink("/proc/self/ns/time_for_children", later, sizeof later - 1) > 0);
+    CHECK(strcmp(own, later) == 0);
+}
+
+/// What a machine says that does not let us.
+static int is_refusal(int error) {
+    return error == EPERM || error == ENOSPC || error == EACCES || error == EBUSY || error == EOPNOTSUPP;
+}
+
+static void in_child3(struct clone3_args args, void (*part)(void)) {
+    fflush(stdout);
+    args.exit_signal = SIGCHLD;
+    const long child = syscall(SYS_clone3, &args, sizeof args);
+    if (child < 0) {
+        CHECK(is_refusal(errno));
+        return;
+    }
+    if (child == 0) {
+        failures = 0;
+        part();
+        fflush(stdout);
+        _exit(failures != 0);
+    }
+    int status = -1;
+    CHECK(waitpid((pid_t)child, &status, 0) == child && status == 0);
+    if (args.set_tid_size != 0) CHECK(child == wanted);
+}
+
+static void nothing_more(void) {}
+
+static void in_borrowed_memory(struct clone3_args args) {
+    static volatile int seen;
+    args.exit_signal = SIGCHLD;
+    seen = 0;
+    const long child = raw_call(SYS_clone3, (unsigned long[6]){(unsigned long)&args, sizeof args});
+    if (child == 0) {
+        seen = 1;
+        _exit(7);
+    }
+    int status = -1;
+    if (child < 0)
+        CHECK(is_refusal((int)-child));
+    else
+        CHECK(seen && waitpid((pid_t)child, &status, 0) == child && WEXITSTATUS(status) == 7);
+}
+
+/// A process number that nobody has: the one of a child that has ended.
+static void choose_number(void) {
+    wanted = fork();
+    if (wanted == 0) _exit(0);
+    CHECK(waitpid(wanted, NULL, 0) == wanted);
+}
+
+static void by_clone3(void) {
+    if (syscall(SYS_clone3, NULL, 0) == -1 && errno == ENOSYS) return;  // what sandboxes say
+    choose_number();
+    in_child3((struct clone3_args){.set_tid = (unsigned long)&wanted, .set_tid_size = 1}, as_wanted);
+    in_child3((struct clone3_args){.flags = new_time}, in_new_time);
+    // The machine's, where it has the second version's.
+    const int cgroup = open("/sys/fs/cgroup/unified", O_RDONLY | O_DIRECTORY);
+    const int root = cgroup >= 0 ? cgroup : open("/sys/fs/cgroup", O_RDONLY | O_DIRECTORY);
+    struct statfs facts;
+    if (root >= 0 && fstatfs(root, &facts) == 0 && facts.f_type == 0x63677270 /* cgroup2 */) {
+        struct clone3_args args = {.flags = into_cgroup, .cgroup = (unsigned long)root};
+        if (faccessat(root, "cgroup.procs", W_OK, 0) == 0) in_child3(args, nothing_more);
+        args.flags |= CLONE_VFORK | CLONE_VM;
+        if (faccessat(root, "cgroup.procs", W_OK, 0) == 0) in_borrowed_memory(args);
+    }
+    if (root >= 0) close(root);
+    struct clone3_args args = {.flags = into_cgroup, .cgroup = 100000, .exit_signal = SIGCHLD};
+    CHECK_FAILS(syscall(SYS_clone3, &args, sizeof args), EBADF);
+    args = (struct clone3_args){.set_tid = 8, .set_tid_size = 1, .exit_signal = SIGCHLD};
+    CHECK_FAILS(syscall(SYS_clone3, &args, sizeof args), EFAULT);
+    args = (struct clone3_args){.set_tid = 8, .exit_signal = SIGCHLD};
+    CHECK_FAILS(syscall(SYS_clone3, &args, sizeof args), EINVAL);
+    args =
+        (struct clone3_args){.set_tid_size = 33, .set_tid = (unsigned long)&wanted, .exit_signal = SIGCHLD};
+    CHECK_FAILS(syscall(SYS_clone3, &args, sizeof args), EINVAL);
+}
+
 static void* other_thread(void* lock) {
     pthread_mutex_lock(lock);
     return NULL;
@@ -70,6 +165,7 @@ static void among_threads(void) {
     in_child(CLONE_NEWUSER, users);
     in_child(CLONE_NEWPID, processes);
     in_child(CLONE_NEWPID | CLONE_NEWUSER, processes);
+    by_clone3();
     // clone(2) says this before it looks at rights, and leaves no child behind.
     CHECK_FAILS(syscall(SYS_clone, CLONE_NEWNS | CLONE_FS | SIGCHLD, 0, 0, 0, 0), EINVAL);
     CHECK_FAILS(waitpid(-1, NULL, 0), ECHILD);
@@ -184,6 +280,7 @@ int main(int count, char** arguments) {
     in_child(CLONE_NEWUTS, names);
     in_child(CLONE_NEWPID | CLONE_NEWIPC, processes);
     in_child(CLONE_NEWNS, mounts);
+    by_clone3();
     among_threads();
     in_child(CLONE_NEWUTS | CLONE_NEWNET, joined);
     newer_calls();

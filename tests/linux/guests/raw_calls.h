@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/// The result, or minus an errno: a new thread with bad thread-local storage would have no place for errno.
-static long raw_call(long number, const unsigned long* arguments) {
+/// The result, or minus an errno: a new thread with bad thread-local storage would have no place for errno. Without a frame
+/// of its own, so that a child may return from it in its parent's memory.
+static inline __attribute__((always_inline, unused)) long raw_call(long number,
+                                                                   const unsigned long* arguments) {
 #if defined(__riscv)
     register unsigned long a0 __asm__("a0") = arguments[0];
     register unsigned long a1 __asm__("a1") = arguments[1];
@@ -35,12 +37,12 @@ static long raw_call(long number, const unsigned long* arguments) {
 #endif
 }
 
-static long thread_id(void) { return raw_call(SYS_gettid, (unsigned long[6]){0}); }
+__attribute__((unused)) static long thread_id(void) { return raw_call(SYS_gettid, (unsigned long[6]){0}); }
 
-static void wake(int number) { (void)number; }
+__attribute__((unused)) static void wake(int number) { (void)number; }
 
 /// Whatever a call did to signals: from now on one comes every `microseconds`, and a call that waits ends.
-static void set_alarm(long microseconds) {
+__attribute__((unused)) static void set_alarm(long microseconds) {
     const struct sigaction action = {.sa_handler = wake};
     sigaction(SIGALRM, &action, NULL);
     sigset_t none;
@@ -52,7 +54,7 @@ static void set_alarm(long microseconds) {
 
 /// The status a child ended with; -1 if it did not end in time, but by SIGKILL. The caller has `wake` for SIGALRM. A child
 /// that is stopped is made to go on: a clone() chooses the signal that its parent gets at its end, and may choose SIGSTOP.
-static int status_of(pid_t child, unsigned seconds) {
+__attribute__((unused)) static int status_of(pid_t child, unsigned seconds) {
     int status = -1;
     const struct itimerval patience = {{1, 0}, {seconds, 0}}, none = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &patience, NULL);
