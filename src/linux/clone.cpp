@@ -336,6 +336,29 @@ i64 vfork_process(Thread& parent, const Request& request) {
     return child;
 }
 
+/// vfork(2) before a debugger that is told of forks. It can go on with either of two processes only if each has a memory of
+/// its own, so it is shown a copy. If it stays with the parent, the copy ends, and a child in the same memory is made after
+/// all: posix_spawn(3) learns from that whether there was a program to run. The caller may see one SIGCHLD more.
+i64 vfork_shown(Thread& parent, const Request& request) {
+    Process& process = parent.process;
+    DebuggedProcess& debugged = *process.debugged;
+    Request copy = request;
+    copy.flags &= ~u64{CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_PIDFD};
+    const i64 child = fork_process(parent, copy);
+    if (child < 0) return child;
+    if (child == 0) {
+        if (process.debugged == nullptr) ::_exit(0);  // nobody followed the copy
+        return 0;
+    }
+    if (debugged.has_followed(child)) {
+        announce_child(parent, request, static_cast<pid_t>(child));
+        return child;
+    }
+    ::kill(static_cast<pid_t>(child), SIGKILL);  // if the debugger went on without saying anything of it
+    while (::waitpid(static_cast<pid_t>(child), nullptr, __WALL) < 0 && errno == EINTR) continue;
+    return vfork_process(parent, request);
+}
+
 i64 clone_by(Thread& thread, const Request& request) {
     if (request.flags & CLONE_THREAD) return new_thread(thread, request);
     // A child's end as SIGSEGV or SIGBUS has the si_code of a fault, which kiln could not tell from its own.
@@ -343,12 +366,8 @@ i64 clone_by(Thread& thread, const Request& request) {
     if (request.flags & ~(process_options | host_options)) return -EINVAL;
     if (request.flags & CLONE_VM) {
         if (!(request.flags & CLONE_VFORK)) return -EINVAL;
-        // A debugger can go on with either of two processes only if each has a memory of its own.
-        if (thread.debugged == nullptr || !thread.process.debugged->reports_forks())
-            return vfork_process(thread, request);
-        Request apart = request;
-        apart.flags &= ~u64{CLONE_VM | CLONE_VFORK};
-        return fork_process(thread, apart);
+        const bool shown = thread.debugged != nullptr && thread.process.debugged->reports_forks();
+        return shown ? vfork_shown(thread, request) : vfork_process(thread, request);
     }
     return fork_process(thread, request);
 }

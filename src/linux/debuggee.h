@@ -66,6 +66,8 @@ class DebuggedProcess final : public run::Debuggee {
     void after_fork_in_parent(Thread& thread, pid_t child);
     void after_fork_in_child(Thread& thread);
     bool reports_forks() const;
+    /// After after_fork_in_parent(): whether the debugger left this process for `child`.
+    bool has_followed(i64 child) const;
     /// The thread is about to become another program: what that is told to go on with the debugger ("" : nothing), a
     /// word for kiln's command line. The descriptor in it, in `connection`, is open until exec.
     std::string connection_for_program(Thread& thread, int& connection);
@@ -134,6 +136,7 @@ class DebuggedProcess final : public run::Debuggee {
     int first_thread_status_ = 0;
     bool interrupted_ = false;
     bool forks_reported_ = false, programs_reported_ = false;
+    i64 followed_child_ = 0;  ///< that has the connection now
     u64 passed_signals_ = 0;
     std::optional<std::vector<u64>> caught_calls_;
     std::vector<abi::WatchedRange> watched_;

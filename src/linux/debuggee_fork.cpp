@@ -122,8 +122,16 @@ void DebuggedProcess::after_fork_in_parent(Thread& thread, pid_t child) {
 void DebuggedProcess::settle_fork(ForkChoice choice, i64 child, int connection, std::string_view notes) {
     const int socket = accept_child(heirs_listener_, static_cast<pid_t>(child));
     if (socket < 0) return;
-    if (choice == ForkChoice::child) send_choice(socket, notes, connection);
+    const bool followed = choice == ForkChoice::child && send_choice(socket, notes, connection);
     ::close(socket);
+    if (!followed) return;
+    const std::scoped_lock lock(mutex_);
+    followed_child_ = child;
+}
+
+bool DebuggedProcess::has_followed(i64 child) const {
+    const std::scoped_lock lock(mutex_);
+    return followed_child_ == child;
 }
 
 int DebuggedProcess::ask_for_connection(std::string& notes) const {

@@ -190,6 +190,10 @@ class GdbTest(unittest.TestCase):
         self.debug("vforks", ["break leaf", "break in_parent", "continue", "print status", "continue"],
                    [r"hit Breakpoint 2, in_parent|^Breakpoint 2, in_parent", r"^\$1 = 23", r"exited normally"], output="sum 23\n")
 
+    def test_a_program_that_is_not_there(self):
+        self.debug("spawns", ["catch fork", "continue", "continue"], [r"^Catchpoint 1 \(forked process \d+\)", r"exited normally"],
+                   output="error 2\nchildren -1\n")
+
     def test_vfork_and_follow_through_exec(self):
         self.debug("vforks", ["set follow-fork-mode child", "break leaf", "break in_parent", "continue", "backtrace", "delete",
                               "continue"],

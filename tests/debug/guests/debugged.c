@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,14 @@ static int vforks(void) {
     return 0;
 }
 
+static int spawns_nothing(void) {
+    pid_t child;
+    char* args[] = {"program", NULL};
+    printf("error %d\n", posix_spawn(&child, "/no/such/program", NULL, NULL, args, NULL));
+    printf("children %d\n", waitpid(-1, NULL, 0));
+    return 0;
+}
+
 static int starts_program(void) {
     int status = system("exit 5");
     printf("status %d\n", WEXITSTATUS(status));
@@ -213,19 +222,13 @@ int main(int argc, char** argv) {
     static const struct {
         const char* name;
         int (*function)(void);
-    } parts[] = {{"calls", calls},
-                 {"fault", fault},
-                 {"signals", signals},
-                 {"wait", wait_for_signal},
-                 {"threads", threads},
-                 {"first", first_thread_ends},
-                 {"forks", forks},
-                 {"system", starts_program},
-                 {"executes", executes},
-                 {"vforks", vforks},
-                 {"changes", self_modifying},
-                 {"reads", reads_code},
-                 {"spin", spin},
+    } parts[] = {{"calls", calls},           {"fault", fault},
+                 {"signals", signals},       {"wait", wait_for_signal},
+                 {"threads", threads},       {"first", first_thread_ends},
+                 {"forks", forks},           {"system", starts_program},
+                 {"executes", executes},     {"vforks", vforks},
+                 {"spawns", spawns_nothing}, {"changes", self_modifying},
+                 {"reads", reads_code},      {"spin", spin},
                  {"call", call_writes}};
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++)
         if (argc > 1 && strcmp(argv[1], parts[i].name) == 0) return parts[i].function();
