@@ -289,6 +289,20 @@ static void job_control(void) {
                 CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
             }
         }
+        // The foreground group is stopped by the terminal, in the middle of what it does, and goes on.
+        handle(SIGCONT, 0);
+        taken = 0;
+        const pid_t busy = fork();
+        if (busy == 0) {
+            while (taken == 0) continue;
+            _exit(last.si_signo != SIGCONT);
+        }
+        signal(SIGTTOU, SIG_IGN);
+        CHECK(setpgid(busy, busy) == 0 && tcsetpgrp(terminal, busy) == 0 && write(master, "\032", 1) == 1);
+        int state;
+        CHECK(waitpid(busy, &state, WUNTRACED) == busy && WIFSTOPPED(state) && WSTOPSIG(state) == SIGTSTP);
+        CHECK(tcsetpgrp(terminal, getpid()) == 0 && kill(-busy, SIGCONT) == 0);
+        CHECK(waitpid(busy, &state, 0) == busy && state == 0);
         // The terminal's own signals, and the end of the line.
         handle(SIGINT, 0);
         taken = 0;
