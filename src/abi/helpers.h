@@ -10,7 +10,7 @@
 namespace kiln::abi {
 
 /// Every helper has this type; those with fewer arguments ignore the rest, those without a result return 0.
-/// Runs on the thread that runs `context`; may raise host FP flags only if its row has E.
+/// Runs on the thread that runs `context`; may raise host FP flags only if its row has E or X.
 using HelperFunction = u64 (*)(Context& context, u64 a, u64 b);
 
 namespace helper {

@@ -52,6 +52,12 @@ struct FaultPoint {
     bool operator==(const FaultPoint&) const = default;
 };
 
+/// When the access at `offset` faults, the slot gets what the word holds, both being offsets in the context: it was not
+/// up to date. Those of pinned registers have been stored before.
+struct FrameValue {
+    u32 offset, slot, word;
+};
+
 struct UnitCode {
     std::vector<u8> bytes;
     /// Where the unit looks for its own entry's address by Stub::lookup: whoever enters is sent there when the unit must
@@ -63,6 +69,7 @@ struct UnitCode {
     std::vector<UnitRelocation> relocations;
     std::vector<UnitLink> links;
     std::vector<FaultPoint> fault_points;
+    std::vector<FrameValue> frame_values;  ///< of the fault points, in their order; few units have any
     /// The bytes for people, where that was asked for.
     std::string listing;
 
@@ -72,6 +79,7 @@ struct UnitCode {
         relocations.clear();
         links.clear();
         fault_points.clear();
+        frame_values.clear();
         listing.clear();
     }
 };

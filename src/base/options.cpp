@@ -65,6 +65,29 @@ template <>
 constexpr std::span<const NamedValue> values_of<LogItems>() {
     return LogItems_values;
 }
+constexpr NamedValue HostFeatureSet_values[] = {
+#define HOST_FEATURE(name, sentence) {#name, sentence},
+#include "base/host_features.def"
+#undef HOST_FEATURE
+};
+template <>
+constexpr std::span<const NamedValue> values_of<HostFeatureSet>() {
+    return HostFeatureSet_values;
+}
+
+/// What each type of set has items of.
+template <class Set>
+struct ItemOf;
+template <>
+struct ItemOf<LogItems> {
+    using Type = LogItem;
+};
+template <>
+struct ItemOf<HostFeatureSet> {
+    using Type = HostFeature;
+};
+template <class T>
+concept ItemSet = requires { typename ItemOf<T>::Type; };
 
 template <class T>
 concept Choice = std::is_enum_v<T>;
@@ -191,12 +214,13 @@ bool read(List& field, std::string_view text, const Limits& limits) {
     return good;
 }
 
-bool read(LogItems& field, std::string_view text, const Limits&) {
-    LogItems items;
+template <ItemSet T>
+bool read(T& field, std::string_view text, const Limits&) {
+    T items;
     bool known = true;
     split(text, [&](std::string_view name) {
-        const auto item = index_of(values_of<LogItems>(), name);
-        if (item) items.add(static_cast<LogItem>(*item));
+        const auto item = index_of(values_of<T>(), name);
+        if (item) items.add(static_cast<ItemOf<T>::Type>(*item));
         known &= item.has_value();
     });
     if (known) field = items;
@@ -244,12 +268,13 @@ std::string text(const List& field, const Limits&) {
     return list;
 }
 
-std::string text(LogItems field, const Limits&) {
+template <ItemSet T>
+std::string text(T field, const Limits&) {
     std::string list;
-    for (u8 i = 0; i < std::size(LogItems_values); i++) {
-        if (!field.has(static_cast<LogItem>(i))) continue;
+    for (u8 i = 0; i < values_of<T>().size(); i++) {
+        if (!field.has(static_cast<ItemOf<T>::Type>(i))) continue;
         if (!list.empty()) list += ',';
-        list += LogItems_values[i].name;
+        list += values_of<T>()[i].name;
     }
     return list;
 }
@@ -265,7 +290,7 @@ std::string expected(const Limits& limits) {
     if constexpr (std::same_as<T, Action>) return "no value";
     if constexpr (std::same_as<T, Flag>) return "yes or no";
     if constexpr (std::same_as<T, List>) return limits.assignments ? "NAME=VALUE" : "NAME";
-    if constexpr (std::same_as<T, LogItems>) return "items out of " + joined(values_of<T>(), ", ");
+    if constexpr (ItemSet<T>) return "items out of " + joined(values_of<T>(), ", ");
     if constexpr (std::same_as<T, Ratio>)
         return "a number from " + text(Ratio{limits.least}, limits) + " to " +
                text(Ratio{limits.most}, limits);

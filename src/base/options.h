@@ -23,6 +23,20 @@
 
 namespace kiln {
 
+enum class HostFeature : u8 {
+#define HOST_FEATURE(name, sentence) name,
+#include "base/host_features.def"
+#undef HOST_FEATURE
+};
+
+/// A set of them.
+struct HostFeatureSet {
+    u32 bits = 0;
+
+    constexpr bool has(HostFeature feature) const { return bits >> static_cast<u8>(feature) & 1; }
+    constexpr void add(HostFeature feature) { bits |= u32{1} << static_cast<u8>(feature); }
+};
+
 /// The types that fields have. A choice is an enum; its values on the command line are its enumerators'
 /// names, in one row each with a sentence.
 namespace option_types {
@@ -87,6 +101,7 @@ struct OutputFile {
 /// Separated by commas; an option given again adds to it.
 using List = std::vector<std::string>;
 using LogItems = kiln::LogItems;
+using HostFeatureSet = kiln::HostFeatureSet;
 /// Taken from those who know it from qemu-user, without effect.
 struct Ignored {};
 

@@ -140,6 +140,7 @@ run::EngineOptions engine_options(const Options& options) {
                    .templates = options.fuel_templates.value_or(endless),
                    .begin = GuestAddr(options.compile_from.value_or(0)),
                    .end = GuestAddr(options.compile_to.value_or(endless))};
+    engine.without_host = options.without_host;
     engine.chaos_seed = options.chaos;
     engine.count_jumps = options.stats != StatsFormat::off;
     return engine;

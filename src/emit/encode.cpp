@@ -1,5 +1,7 @@
 #include "emit/encode.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "emit/encode_state.h"
 
@@ -17,6 +19,9 @@ Encoder::~Encoder() = default;
 
 Result<void> Encoder::encode(const MachineFunction& f, bool counts, abi::UnitCode& out) {
     out.clear();
+    const auto is_wide = [](const MachineInst& inst) { return inst.width == 16; };
+    if (state_->options.log_accesses && std::ranges::any_of(f.code, is_wide))
+        return fail("the access log has no accesses of 16 bytes");
     state_->encode(f, counts, out);
     return {};
 }
@@ -141,6 +146,9 @@ void Encoder::State::instruction(const MachineInst& inst) {
         case MachineOp::shl:
         case MachineOp::shr:
         case MachineOp::sar:
+        case MachineOp::shl_by:
+        case MachineOp::shr_by:
+        case MachineOp::sar_by:
         case MachineOp::rol:
         case MachineOp::ror:
         case MachineOp::extend_u:
@@ -165,6 +173,10 @@ void Encoder::State::instruction(const MachineInst& inst) {
         case MachineOp::rmw:
         case MachineOp::full_fence:
         case MachineOp::check_aligned: return atomic(inst);
+
+        case MachineOp::load_wide:
+        case MachineOp::store_wide:
+        case MachineOp::cmpxchg_wide: return wide(inst);
 
         case MachineOp::fmov:
         case MachineOp::to_vector:

@@ -47,6 +47,9 @@ void Encoder::State::integer(const MachineInst& inst) {
         case MachineOp::shl: a.shlx(r0(), r1(), r2()); return;
         case MachineOp::shr: a.shrx(r0(), r1(), r2()); return;
         case MachineOp::sar: a.sarx(r0(), r1(), r2()); return;
+        case MachineOp::shl_by: a.shl(r0(), x86::cl); return;
+        case MachineOp::shr_by: a.shr(r0(), x86::cl); return;
+        case MachineOp::sar_by: a.sar(r0(), x86::cl); return;
         case MachineOp::rol: a.rol(r0(), x86::cl); return;
         case MachineOp::ror: a.ror(r0(), x86::cl); return;
         case MachineOp::extend_u:

@@ -1,5 +1,5 @@
 // What the files of the encoder share: encode.cpp has memory and exits, encode_integer.cpp and encode_fp.cpp the
-// operations, encode_log.cpp the access log.
+// operations, encode_wide.cpp accesses of 16 bytes, encode_log.cpp the access log.
 #pragma once
 
 #include <functional>
@@ -39,6 +39,7 @@ struct Encoder::State {
     void integer(const MachineInst& inst);
     void divide(const MachineInst& inst);
     void atomic(const MachineInst& inst);
+    void wide(const MachineInst& inst);
     void floating(const MachineInst& inst);
     void vector_binary(const MachineInst& inst, asmjit::InstId single_id, asmjit::InstId double_id);
     void vector_unary(const MachineInst& inst, asmjit::InstId single_id, asmjit::InstId double_id);
@@ -67,9 +68,11 @@ struct Encoder::State {
         const auto encoded = [](Reg r) {
             return r == Reg::none ? abi::FaultPoint::no_register : static_cast<u8>(number(r));
         };
-        out->fault_points.push_back({static_cast<u32>(a.offset()), site.retired, site.pc,
-                                     encoded(inst.mem.base), encoded(inst.mem.index), inst.mem.scale,
-                                     inst.mem.disp});
+        const u32 offset = static_cast<u32>(a.offset());
+        out->fault_points.push_back({offset, site.retired, site.pc, encoded(inst.mem.base),
+                                     encoded(inst.mem.index), inst.mem.scale, inst.mem.disp});
+        for (u32 i = site.first_value; i < site.first_value + site.value_count; ++i)
+            out->frame_values.push_back({offset, f->frame_values[i].slot, f->frame_values[i].word});
     }
     x86::Mem constant(u64 low, u8 bytes);
     void later(std::function<void()> cold) { colds.push_back(std::move(cold)); }

@@ -5,8 +5,8 @@
 namespace kiln::emit {
 
 // What the C library knows already: see base/host_fp.h, host_has_fma().
-HostFeatures host_features() {
-    return {
+HostFeatures host_features(HostFeatureSet without) {
+    HostFeatures has{
         .bmi = CPU_FEATURE_ACTIVE(BMI1) && CPU_FEATURE_ACTIVE(BMI2) && CPU_FEATURE_ACTIVE(LZCNT) &&
                CPU_FEATURE_ACTIVE(POPCNT),
         .avx = CPU_FEATURE_ACTIVE(AVX),
@@ -16,6 +16,13 @@ HostFeatures host_features() {
         .aes = CPU_FEATURE_ACTIVE(AES),
         .avx512 = CPU_FEATURE_ACTIVE(AVX512F),
     };
+#define HOST_FEATURE(name, sentence) has.name &= !without.has(HostFeature::name);
+#include "base/host_features.def"
+#undef HOST_FEATURE
+    // Their instructions are AVX's by the way they are encoded, and stand among others of AVX.
+    has.fma &= has.avx;
+    has.avx512 &= has.avx;
+    return has;
 }
 
 }  // namespace kiln::emit

@@ -91,6 +91,14 @@ struct MachineInst {
 struct FaultSite {
     GuestAddr pc;
     u32 retired = 0;  ///< guest instructions completed before it, in this unit
+    /// In MachineFunction::frame_values: slots that are not up to date there.
+    u32 first_value = 0, value_count = 0;
+    bool operator==(const FaultSite&) const = default;
+};
+
+/// The context's words, as offsets: what the slot's newest value is in.
+struct SlotCopy {
+    u32 slot = 0, word = 0;
 };
 
 /// A way out of the unit.
@@ -113,6 +121,7 @@ struct MachineFunction {
     std::vector<MachineInst> code;
     std::vector<VirtualRegister> values;
     std::vector<FaultSite> sites;
+    std::vector<SlotCopy> frame_values;
     std::vector<Exit> exits;
     /// By block: how many ways lead to it, and whether control can fall into it.
     std::vector<u32> predecessors;
@@ -122,6 +131,7 @@ struct MachineFunction {
         code.clear();
         values.clear();
         sites.clear();
+        frame_values.clear();
         exits.clear();
         predecessors.clear();
     }

@@ -30,10 +30,11 @@ Result<void> Selector::select(const ir::Function& f, MachineFunction& out) {
     failure_ = nullptr;
     fused_ = ValueId::none;
     guarded_ = rounding_changed_ = false;
+    changes_rounding_.reset();
     if (layout_ != f.env().layout) set_layout(*f.env().layout);
     if (!order_blocks()) return fail("control goes backwards");
     values_.assign(f.value_count(), Value{});
-    params_.assign(f.value_count(), Reg::none);
+    params_.assign(f.value_count(), Param{});
     u32 position = f.value_count() + 1;
     for (std::size_t i = order_.size(); i-- > 0;) position = analyze_block(order_[i], position);
     forget_slots();
@@ -112,16 +113,18 @@ bool Selector::order_anew() {
 // ---- What is known before anything is selected ----
 
 struct Selector::Rules : ir::UseRules {
-    const Selector& selector;
-    explicit Rules(const Selector& s) : selector(s) {}
+    Selector& selector;
+    explicit Rules(Selector& s) : selector(s) {}
 
     static constexpr bool drops_unused = true;
     static bool computes(Op op) { return emit::computes(op); }
     static u16 number(ir::SlotId slot) { return static_cast<u16>(slot); }
-    /// A unit is only entered in a rounding mode that it is for: no arithmetic faults.
-    static bool observes(const Inst& inst, const ir::Effects& effects) {
-        return effects.any || effects.terminator ||
-               (effects.may_fault && ir::info(inst.op).attrs[0] != ir::AttrGroup::Rounding);
+    /// A unit is only entered in a rounding mode that it is for: no arithmetic faults, unless the unit changes the mode.
+    bool observes(const Inst& inst, const ir::Effects& effects) const {
+        if (effects.any || effects.terminator) return true;
+        if (!effects.may_fault) return false;
+        if (ir::info(inst.op).attrs[0] != ir::AttrGroup::Rounding) return true;
+        return inst.rounding() == ir::Rounding::dyn && selector.changes_rounding();
     }
     template <class Visit>
     void operands(const ir::Function& f, const Inst& inst, Value& own, const Visit& visit) const {
@@ -131,6 +134,17 @@ struct Selector::Rules : ir::UseRules {
             ir::UseRules::operands(f, inst, own, visit);
     }
 };
+
+bool Selector::changes_rounding() {
+    if (!changes_rounding_) {
+        changes_rounding_ = false;
+        for (ir::BlockId block : order_)
+            f_->for_each(block, [&](ValueId, const Inst& inst) {
+                *changes_rounding_ |= inst.op == Op::put_state && inst.slot == layout_->rounding;
+            });
+    }
+    return *changes_rounding_;
+}
 
 u32 Selector::analyze_block(ir::BlockId block, u32 position) {
     return ir::find_uses(*f_, block, position, std::span(values_), std::span(slots_), epoch_, Rules(*this));
@@ -154,9 +168,11 @@ void Selector::block(ir::BlockId id) {
         emit(MachineOp::label).target = ir::index(id);
     }
     for (ValueId p : (*f_)[id].params) {
-        if (params_[ir::index(p)] == Reg::none) continue;  // no way here is taken
+        const Param param = params_[ir::index(p)];
+        if (param.low == Reg::none) continue;  // no way here is taken
         at(p).place = Place::value;
-        (ir::is_fp(type(p)) ? at(p).fp : at(p).integer) = params_[ir::index(p)];
+        (lives_in_vector(type(p)) ? at(p).fp : at(p).integer) = param.low;
+        at(p).high = param.high;
     }
     for (ValueId i = (*f_)[id].first; i != ValueId::none && failure_ == nullptr;
          i = inst_of(i).next, ++position_) {
@@ -172,17 +188,14 @@ void Selector::instruction(ValueId id) {
     const ir::Effects& effects = f_->effects(id);
     if (at(id).unseen || (effects.pure && at(id).uses == 0)) return;
     if (at(id).idiom != Idiom::none) return idiom(id, inst);
-    if (inst.type == Type::i128 || inst.type == Type::v128 || inst.type == Type::f16)
-        return unsupported("an operation on a type of 16 bits or more than 64");
     if (ir::info(inst.op).spaced && inst.space != ir::Space::flat)
         return unsupported("memory other than the guest's");
-    if (ir::Function::has_frame(inst) && inst.frame.count != 0) return unsupported("a frame state");
     switch (inst.op) {
         case Op::param: break;
         case Op::iconst: set_constant(id, inst.imm); break;
         case Op::get_state: {
             const u16 slot = static_cast<u16>(inst.slot);
-            if (ir::byte_size(inst.type) != 8) return unsupported("a state slot of less than 64 bits");
+            if (is_wide(inst.type)) return get_wide(id, slot);
             live_in(id, slot);
             at(id).boxed = slots_[slot].boxed_epoch == slots_epoch_;
             at(id).signed_word = slots_[slot].signed_epoch == slots_epoch_;
@@ -253,7 +266,7 @@ void Selector::instruction(ValueId id) {
         case Op::vextract:
         case Op::pair:
         case Op::low:
-        case Op::high: unsupported("an operation on a type of more than 64 bits"); break;
+        case Op::high: wide(id, inst); break;
 
         case Op::load: load(id, inst); break;
         case Op::store: store(inst); break;
@@ -278,14 +291,14 @@ void Selector::instruction(ValueId id) {
         case Op::fcvt_to_s:
         case Op::fcvt_to_u:
         case Op::fround: floating(id, inst); break;
-        case Op::fp_get_flags: get_fp_flags(id, inst); break;
+        case Op::fp_get_flags: get_fp_flags(id); break;
         case Op::fp_set_flags: set_fp_flags(inst); break;
 
         case Op::call: call(id, inst); break;
-        case Op::guard: unsupported("a guard"); break;
+        case Op::guard: guard(id, inst); break;
         case Op::br: br(inst); break;
         case Op::br_if: br_if(id, inst); break;
-        case Op::switch_: unsupported("a switch"); break;
+        case Op::switch_: switch_to(inst); break;
         case Op::goto_pc: emit(MachineOp::exit_direct).target = add_exit(inst); break;
         case Op::goto_ind: {
             const Reg target = integer(inst.args[0]);

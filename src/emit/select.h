@@ -11,11 +11,17 @@
 // select_integer.cpp  arithmetic and logic        select_shift.cpp    shifts, rotations, idioms
 // select_convert.cpp  conversions, comparisons    select_memory.cpp   loads, stores, atomics
 // select_fp.cpp       floating point              select_control.cpp  ways on and out
+// select_wide.cpp     values of 128 bits          select_frame.cpp    guards, frame states
+// select_operation.cpp  what is called because the host has no instructions for it
 #pragma once
 
 #include <array>
+#include <functional>
+#include <optional>
+#include <utility>
 #include <vector>
 
+#include "abi/operation.h"
 #include "emit/host_features.h"
 #include "emit/machine.h"
 #include "ir/value_uses.h"
@@ -50,8 +56,9 @@ class Selector {
         ValueId neighbour = ValueId::none;  ///< another value that lives in the same slot
         Reg integer = Reg::none;            ///< registers that hold it, by class
         Reg fp = Reg::none;
-        u8 scale = 0;  ///< if not 0: not computed, its user shifts the operand by so much
-        u16 slot = 0;  ///< Place::slot: which
+        Reg high = Reg::none;  ///< of 128 bits: the high half, `integer` being the low one
+        u8 scale = 0;          ///< if not 0: not computed, its user shifts the operand by so much
+        u16 slot = 0;          ///< Place::slot: which
         Place place = Place::nowhere;
         bool clean = true;         ///< integers: the bits above the type are zero
         bool boxed = false;        ///< i64: known to be a well-boxed f32
@@ -80,6 +87,7 @@ class Selector {
     void set_layout(const ir::StateLayout& layout);
     bool order_blocks();
     bool order_anew();
+    bool changes_rounding();
     u32 analyze_block(ir::BlockId block, u32 position);
     void block(ir::BlockId id);
     void instruction(ValueId id);
@@ -166,15 +174,55 @@ class Selector {
     Address guest_address(ValueId address, u64 disp);
     void check_aligned(const Inst& inst, ValueId address);
 
+    // select_wide.cpp
+    void wide(ValueId id, const Inst& inst);
+    /// integer(), but never a pinned register.
+    Reg kept_integer(ValueId value);
+    Reg high_half(ValueId value);
+    void settle_pair(ValueId id, Reg low, Reg high);
+    void get_wide(ValueId id, u16 slot);
+    void put_wide(u16 slot, ValueId value);
+    void load_wide(ValueId id, const Inst& inst);
+    void store_wide(const Inst& inst);
+    void cas_wide(ValueId id, const Inst& inst);
+
+    // select_operation.cpp
+    /// Calls the operation, which must be one without effects on memory and state.
+    void operate(ValueId id, const Inst& inst);
+    /// Stores all 64 bits of the value, the low ones of one of 128.
+    void store_word(ValueId value, i32 disp);
+
+    // select_frame.cpp
+    /// Registers that hold the value of a slot in a frame state.
+    struct FrameRegs {
+        u16 slot;
+        Reg low = Reg::none, high = Reg::none;
+    };
+    std::vector<FrameRegs> frame_registers(const Inst& inst);
+    /// site(), with the frame state's values put where it says.
+    u32 frame_site(const Inst& inst);
+    /// How a unit is left before an instruction.
+    struct Departure {
+        abi::ExitReason reason{};
+        u64 side_exit = 0;           ///< with ExitReason::side_exit
+        Reg misaligned = Reg::none;  ///< with ExitReason::fault: the address
+    };
+    /// Leaves the unit, the frame state being applied, unless the condition holds that `compare` emits and gives.
+    void leave_unless(const Inst& inst, const Departure& departure,
+                      const std::function<Condition()>& compare);
+    void guard(ValueId id, const Inst& inst);
+    /// Of a block that selection makes, which one way leads to.
+    u32 new_label();
+
     // select_fp.cpp
     void floating(ValueId id, const Inst& inst);
-    /// Whether the host has the rounding that `inst` names; a unit with a dynamic one is guarded.
-    bool can_round(const Inst& inst);
+    /// Whether the host has instructions for it, with that rounding; a unit with a dynamic one is guarded.
+    bool in_hardware(const Inst& inst);
     /// Calls emit_operation() where MXCSR rounds as `inst` says. `exact`: it never rounds.
     template <class EmitOperation>
     void rounded(const Inst& inst, const EmitOperation& emit_operation, bool exact = false);
     void fp_binary(ValueId id, const Inst& inst, MachineOp op);
-    void get_fp_flags(ValueId id, const Inst& inst);
+    void get_fp_flags(ValueId id);
     void set_fp_flags(const Inst& inst);
     void canonical_nan(Reg reg, ir::Type type);
 
@@ -182,10 +230,20 @@ class Selector {
     void call(ValueId id, const Inst& inst);
     /// Whether the host has instructions for what the helper computes: then they are selected.
     bool inline_call(ValueId id, const Inst& inst);
+    /// A way to a block, with registers that hold what its parameters become.
+    struct Way {
+        ir::BlockId target;
+        std::vector<std::pair<Reg, Reg>> values;  ///< parameter, value
+    };
+    Way way(const ir::Edge& edge);
+    void give_params(const Way& way);
     void br(const Inst& inst);
     void br_if(ValueId id, const Inst& inst);
-    void set_params(const ir::Edge& edge);
-    void jump_to(ir::BlockId target);
+    void switch_to(const Inst& inst);
+    void jump_to(ir::BlockId target, bool may_fall = true);
+    /// Takes the way if the condition holds; a way with parameters from behind, where finish_ways() puts it.
+    void go_if(Condition condition, const Way& way, std::vector<std::pair<u32, const Way*>>& rest);
+    void finish_ways(const std::vector<std::pair<u32, const Way*>>& rest);
     u32 add_exit(const Inst& inst);
     void leave(abi::ExitReason reason, u64 pc, u32 retired);
     const Inst* bare_exit(ir::BlockId block) const;
@@ -212,20 +270,27 @@ class Selector {
     std::vector<Slot> slots_;
     std::vector<u8> in_place_;        // by block: a bare way out that branches execute themselves
     std::vector<ir::BlockId> order_;  // blocks that are emitted
-    std::vector<Reg> params_;         // by value: the register of a block's parameter
-    u64 epoch_ = 0;                   // ends where nothing that was known of values in slots holds any longer
-    u64 slots_epoch_ = 0;             // ends where nothing that was known of slots' contents holds any longer
+    struct Param {
+        Reg low = Reg::none, high = Reg::none;
+    };
+    std::vector<Param> params_;  // by value: the registers of a block's parameter
+    u64 epoch_ = 0;              // ends where nothing that was known of values in slots holds any longer
+    u64 slots_epoch_ = 0;        // ends where nothing that was known of slots' contents holds any longer
     u32 position_ = 0;
     std::size_t place_ = 0;          // of the current block in order_
     ValueId fused_ = ValueId::none;  // already selected with the instruction before it
     bool guarded_ = false;           // the unit is only entered when MXCSR rounds as the guest's mode says
-    bool rounding_changed_ = false;
+    bool rounding_changed_ = false;  // by code that was selected
+    std::optional<bool> changes_rounding_;  // the unit does; nothing: not known yet
 };
 
 inline constexpr i32 fp_flags_disp = i32{offsetof(abi::Context, fp_flags)} - context_bias;
 
 /// The width of the operation that computes a value of this type, in bytes.
 constexpr u8 operation_width(ir::Type type) { return ir::byte_size(type) == 8 ? 8 : 4; }
+constexpr bool is_wide(ir::Type type) { return type == ir::Type::i128 || type == ir::Type::v128; }
+/// A value of another type up to 64 bits lives in an integer register: the host has no arithmetic on binary16.
+constexpr bool lives_in_vector(ir::Type type) { return type == ir::Type::f32 || type == ir::Type::f64; }
 constexpr bool is_word(ir::Type type) { return type == ir::Type::i32 || ir::byte_size(type) == 8; }
 
 /// Where the emitter keeps things in a context's temporaries, as displacements from the context register.
@@ -235,7 +300,11 @@ inline constexpr i32 call_result_disp = temporaries_disp + 16;  // a word
 inline constexpr i32 mxcsr_disp = temporaries_disp + 24;        // two half words
 /// The guest's rounding mode that MXCSR is set to, and MXCSR's bits for it: two words, which stay between units.
 inline constexpr i32 rounding_disp = temporaries_disp + 40;
-inline constexpr i32 spills_disp = temporaries_disp + 64;
-inline constexpr u32 spill_words = (abi::temps_bytes - 64) / 8;
+// abi::operand_words are behind these.
+/// What frame states say of an access that may fault.
+inline constexpr i32 frame_disp = temporaries_disp + 64 + i32{abi::operand_bytes};
+inline constexpr u32 frame_words = 128;
+inline constexpr i32 spills_disp = frame_disp + 8 * i32{frame_words};
+inline constexpr u32 spill_words = (abi::temps_bytes - static_cast<u32>(spills_disp - temporaries_disp)) / 8;
 
 }  // namespace kiln::emit

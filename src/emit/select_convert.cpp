@@ -51,7 +51,13 @@ void Selector::conversion(ValueId id, const Inst& inst) {
             return settle(id, to);
         }
         case Op::sext: {
-            if (from == Type::i1) return unsupported("the sign of a truth value");
+            if (from == Type::i1) {
+                const Reg to = out_->new_value(false);
+                move(to, clean_integer(source));
+                emit(MachineOp::neg, 8, to);
+                at(id).clean = to_type == Type::i64;
+                return settle(id, to);
+            }
             if (from == Type::i32 && !at(id).wide) {
                 alias(id, source);
                 at(id).signed_word = false;
@@ -76,6 +82,7 @@ void Selector::conversion(ValueId id, const Inst& inst) {
             return settle(id, to);
         }
         case Op::bitcast:
+            if (is_wide(to_type)) return wide(id, inst);
             if (is_constant(source)) return set_constant(id, at(source).constant);
             alias(id, source);
             at(id).clean = !(to_type == Type::i32) && (at(source).clean || to_type == Type::i64);
@@ -83,8 +90,16 @@ void Selector::conversion(ValueId id, const Inst& inst) {
         case Op::nan_box: {
             if (at(source).boxed) {
                 alias(id, source);
-                at(id).integer = Reg::none;  // that would be the low half alone
+                // Made of a vector register that would be the low half alone.
+                if (at(id).fp != Reg::none) at(id).integer = Reg::none;
                 return;
+            }
+            if (from == Type::f16) {
+                const Reg a = integer(source);
+                const Reg to = result(id);
+                move(to, a);
+                emit(MachineOp::or_imm, 8, to, Reg::none, Reg::none, -0x10000);
+                return settle(id, to);
             }
             const Reg a = fp(source);
             const Reg to = result(id, true);
@@ -93,6 +108,18 @@ void Selector::conversion(ValueId id, const Inst& inst) {
             return settle(id, to, true);
         }
         case Op::nan_unbox: {
+            if (to_type == Type::f16) {
+                constexpr i64 canonical_nan = 0x7e00;
+                const Reg a = integer(source);
+                const Reg to = out_->new_value(false), box = out_->new_value(false);
+                emit(MachineOp::mov_imm, 8, to, Reg::none, Reg::none, canonical_nan);
+                move(box, a);
+                emit(MachineOp::sar_imm, 8, box, Reg::none, Reg::none, 16);
+                emit(MachineOp::cmp_imm, 8, box, Reg::none, Reg::none, -1);
+                emit(MachineOp::move_if, 8, to, a).cond = Condition::equal;
+                at(id).clean = false;
+                return settle(id, to);
+            }
             if (at(source).boxed) return alias(id, source);
             const Reg a = fp(source);
             const Reg unboxed = out_->new_value(true);
@@ -113,13 +140,21 @@ Condition Selector::compare(const Inst& inst) {
     const ValueId first = inst.args[0], second = inst.args[1];
     const bool narrow = !is_word(inst.type);
     const bool is_signed = inst.cond() == ir::Cond::lt_s || inst.cond() == ir::Cond::ge_s;
-    if (narrow && is_signed) {
-        unsupported("a narrow signed comparison");
-        return condition;
-    }
-    const auto reg = [&](ValueId v) { return narrow ? clean_integer(v) : integer(v); };
+    const auto reg = [&](ValueId v) {
+        if (!narrow) return integer(v);
+        const Reg clean = clean_integer(v);
+        if (!is_signed) return clean;
+        const Reg extended = out_->new_value(false);
+        if (inst.type == Type::i1) {
+            move(extended, clean);
+            emit(MachineOp::neg, 4, extended);
+        } else {
+            emit(MachineOp::extend_s, static_cast<u8>(ir::byte_size(inst.type)), extended, clean);
+        }
+        return extended;
+    };
     const Reg a = reg(first);
-    if (fits_imm(second) && !(narrow && constant(second) < 0)) {
+    if (fits_imm(second) && !(narrow && (is_signed || constant(second) < 0))) {
         const i64 imm = constant(second);
         const bool sign_or_zero = inst.cond() <= ir::Cond::ge_s;
         if (imm == 0 && sign_or_zero)
@@ -129,7 +164,8 @@ Condition Selector::compare(const Inst& inst) {
     } else if (const Slot* slot = in_memory(second); slot != nullptr && !narrow && first != second) {
         emit_mem(MachineOp::cmp_mem, width, a, context_word(slot->disp));
     } else {
-        emit(MachineOp::cmp, width, a, reg(second));
+        const Reg b = reg(second);
+        emit(MachineOp::cmp, width, a, b);
     }
     return condition;
 }
@@ -148,7 +184,7 @@ Condition Selector::truth(ValueId value, ValueId user) {
 void Selector::comparison(ValueId id, const Inst& inst) {
     if (inst.next != ValueId::none && feeds_only(id, inst.next)) {
         const Op next = (*f_)[inst.next].op;
-        if (next == Op::br_if || next == Op::select) {
+        if (next == Op::br_if || next == Op::select || next == Op::guard) {
             // It is compared there.
             for (ValueId v : {inst.args[0], inst.args[1]}) at(v).last = std::max(at(v).last, position_ + 1);
             return;
@@ -161,7 +197,19 @@ void Selector::comparison(ValueId id, const Inst& inst) {
 }
 
 void Selector::select_op(ValueId id, const Inst& inst) {
-    if (ir::is_fp(inst.type)) return unsupported("a choice between floating-point values");
+    if (is_wide(inst.type)) {
+        const Reg low = integer(inst.args[1]), high = high_half(inst.args[1]);
+        const Reg other_low = integer(inst.args[2]), other_high = high_half(inst.args[2]);
+        const Condition condition = truth(inst.args[0], id);
+        const auto pick = [&](Reg taken, Reg other) {
+            const Reg to = out_->new_value(false);
+            move(to, other);
+            emit(MachineOp::move_if, 8, to, taken).cond = condition;
+            return to;
+        };
+        const Reg picked = pick(low, other_low);
+        return settle_pair(id, picked, pick(high, other_high));
+    }
     const Reg b = integer(inst.args[1]), c = integer(inst.args[2]);
     const Condition condition = truth(inst.args[0], id);
     const Reg to = result_apart(id, {b});

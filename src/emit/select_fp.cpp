@@ -1,7 +1,7 @@
 // Selection of floating point on the host's vector unit: binary32 and binary64. A unit that rounds dynamically is guarded
 // at its entry, which makes MXCSR round as the guest's mode says, unless that is ties away from zero or none at all:
 // then the unit is not for it. Around an operation that names its rounding itself MXCSR is changed. Results that
-// are NaNs become the canonical one.
+// are NaNs become the canonical one. What the host lacks (binary16, ties away from zero, extensions) is called.
 #include "base/check.h"
 #include "emit/select.h"
 
@@ -32,21 +32,26 @@ i64 host_rounding(Rounding rounding) {
 
 }  // namespace
 
-bool Selector::can_round(const Inst& inst) {
-    if (inst.rounding() == Rounding::rmm) {
-        unsupported("rounding ties away from zero");
-        return false;
+bool Selector::in_hardware(const Inst& inst) {
+    const Type operand = type(inst.args[0]);
+    if (inst.type == Type::f16 || operand == Type::f16) return false;
+    if (ir::info(inst.op).attrs[0] == ir::AttrGroup::Rounding) {
+        if (inst.rounding() == Rounding::rmm) return false;
+        // MXCSR still rounds as before.
+        if (inst.rounding() == Rounding::dyn && rounding_changed_) return false;
+        guarded_ |= inst.rounding() == Rounding::dyn;
     }
-    if (inst.rounding() == Rounding::dyn) {
-        if (rounding_changed_) unsupported("dynamic rounding behind a change of the mode");
-        guarded_ = true;
+    switch (inst.op) {
+        case Op::fma: return features_.fma;
+        case Op::fround: return features_.sse41;
+        case Op::fcvt_from_u: return operand == Type::i32 || features_.avx512;
+        case Op::fcvt_to_u: return features_.avx512;
+        default: return true;
     }
-    return true;
 }
 
 template <class EmitOperation>
 void Selector::rounded(const Inst& inst, const EmitOperation& emit_operation, bool exact) {
-    if (!can_round(inst)) return;
     if (exact || inst.rounding() == Rounding::dyn) return emit_operation();
     emit(MachineOp::set_rounding, 4, Reg::none, Reg::none, Reg::none, host_rounding(inst.rounding()));
     emit_operation();
@@ -65,8 +70,7 @@ void Selector::fp_binary(ValueId id, const Inst& inst, MachineOp op) {
 
 /// Those gathered outside translated code, and those in MXCSR since: bits 0, 2, 3, 4 and 5 there are invalid, divide by zero,
 /// overflow, underflow and inexact.
-void Selector::get_fp_flags(ValueId id, const Inst& inst) {
-    if (ir::byte_size(inst.type) != 8) return unsupported("narrow floating-point flags");
+void Selector::get_fp_flags(ValueId id) {
     struct Bit {
         u8 mxcsr, flag;
     };
@@ -101,9 +105,7 @@ void Selector::set_fp_flags(const Inst& inst) {
 void Selector::floating(ValueId id, const Inst& inst) {
     const u8 width = width_of(inst.type);
     const auto settle_vector = [&](Reg to) { settle(id, to, true); };
-    for (unsigned i = 0; i < ir::arg_count(ir::info(inst.op).shape); ++i)
-        if (type(inst.args[i]) == Type::f16) return unsupported("an operation on a 16-bit float");
-
+    if (!in_hardware(inst)) return operate(id, inst);
     switch (inst.op) {
         case Op::fadd: return fp_binary(id, inst, MachineOp::fadd);
         case Op::fsub: return fp_binary(id, inst, MachineOp::fsub);
@@ -117,7 +119,6 @@ void Selector::floating(ValueId id, const Inst& inst) {
             return settle_vector(to);
         }
         case Op::fma: {
-            if (!features_.fma) return unsupported("a fused multiplication and addition");
             const Reg a = fp(inst.args[0]), b = fp(inst.args[1]), c = fp(inst.args[2]);
             Reg to = result(id, true);
             if (to == a || to == b) to = out_->new_value(true);
@@ -152,8 +153,6 @@ void Selector::floating(ValueId id, const Inst& inst) {
         case Op::fcvt_from_u: {
             const bool is_signed = inst.op == Op::fcvt_from_s;
             const Type from = type(inst.args[0]);
-            if (!is_signed && from == Type::i64 && !features_.avx512)
-                return unsupported("an unsigned conversion");
             const Reg a = is_signed ? integer(inst.args[0]) : clean_integer(inst.args[0]);
             const Reg to = result(id, true);
             // A clean u32 is an i64 that is not negative.
@@ -167,7 +166,6 @@ void Selector::floating(ValueId id, const Inst& inst) {
         case Op::fcvt_to_u: {
             const bool is_signed = inst.op == Op::fcvt_to_s;
             const bool truncates = inst.rounding() == Rounding::rtz;
-            if (!is_signed && !features_.avx512) return unsupported("an unsigned conversion");
             const Reg a = fp(inst.args[0]);
             const Reg to = result(id);
             const MachineOp op = is_signed ? MachineOp::to_int : MachineOp::to_unsigned;
@@ -176,8 +174,6 @@ void Selector::floating(ValueId id, const Inst& inst) {
             return settle(id, to);
         }
         case Op::fround: {
-            if (!features_.sse41) return unsupported("rounding to an integral value");
-            if (!can_round(inst)) return;
             constexpr i64 as_mxcsr = 4, no_inexact = 8;
             const i64 direction =
                 inst.rounding() == Rounding::dyn ? as_mxcsr : host_rounding(inst.rounding());

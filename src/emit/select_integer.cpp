@@ -201,7 +201,7 @@ void Selector::multiplication(ValueId id, const Inst& inst) {
 }
 
 void Selector::multiplication_high(ValueId id, const Inst& inst) {
-    if (inst.type != Type::i64) return unsupported("the high half of a narrow product");
+    if (inst.type != Type::i64) return operate(id, inst);
     const Reg a = integer(inst.args[0]), b = integer(inst.args[1]);
     const bool is_signed = inst.op == Op::mulh_s;
     // a signed by b unsigned: the unsigned product's high half, less b where a is negative.
@@ -221,7 +221,6 @@ void Selector::multiplication_high(ValueId id, const Inst& inst) {
 }
 
 void Selector::division(ValueId id, const Inst& inst) {
-    if (!is_word(inst.type)) return unsupported("a narrow division");
     const u8 width = operation_width(inst.type);
     const bool is_signed = inst.op == Op::div_s || inst.op == Op::rem_s;
     const bool remainder = inst.op == Op::rem_s || inst.op == Op::rem_u;
@@ -253,7 +252,7 @@ void Selector::complemented(ValueId id, const Inst& inst) {
 }
 
 void Selector::extreme(ValueId id, const Inst& inst) {
-    if (!is_word(inst.type)) return unsupported("a narrow minimum or maximum");
+    if (!is_word(inst.type)) return operate(id, inst);
     const u8 width = operation_width(inst.type);
     const Reg a = integer(inst.args[0]), b = integer(inst.args[1]);
     const Reg to = result_apart(id, {a, b});
@@ -271,7 +270,7 @@ void Selector::extreme(ValueId id, const Inst& inst) {
 }
 
 void Selector::carryless(ValueId id, const Inst& inst) {
-    if (inst.type != Type::i64 || !features_.clmul) return unsupported("a carry-less product");
+    if (inst.type != Type::i64 || !features_.clmul) return operate(id, inst);
     const Reg a = fp(inst.args[0]), b = fp(inst.args[1]);
     const Reg product = out_->new_value(true);
     emit(MachineOp::clmul, 8, product, a, b, inst.op == Op::clmulh);
@@ -289,7 +288,7 @@ void Selector::unary(ValueId id, const Inst& inst) {
         finish(id, inst, to);
     };
     const bool counts = inst.op == Op::clz || inst.op == Op::ctz || inst.op == Op::popcnt;
-    if (!is_word(inst.type) || (counts && !features_.bmi)) return unsupported("a count of bits");
+    if (!is_word(inst.type) || (counts && !features_.bmi)) return operate(id, inst);
     switch (inst.op) {
         case Op::clz: return plain(MachineOp::clz);
         case Op::ctz: return plain(MachineOp::ctz);
@@ -324,7 +323,31 @@ void Selector::unary(ValueId id, const Inst& inst) {
             emit(MachineOp::not_, width, to);
             return finish(id, inst, to);
         }
-        default: return unsupported("the reversal of a byte's bits");
+        case Op::brev8: {
+            // Neighbouring bits change places, then pairs of them, then halves of bytes.
+            struct Swap {
+                i64 low;
+                u8 distance;
+            };
+            constexpr Swap swaps[] = {
+                {0x5555555555555555, 1}, {0x3333333333333333, 2}, {0x0f0f0f0f0f0f0f0f, 4}};
+            const Reg bits = out_->new_value(false);
+            move(bits, integer(inst.args[0]));
+            for (const Swap& swap : swaps) {
+                const Reg low = out_->new_value(false), moved = out_->new_value(false);
+                emit(MachineOp::mov_imm, 8, low, Reg::none, Reg::none, swap.low);
+                move(moved, bits);
+                emit(MachineOp::shr_imm, 8, moved, Reg::none, Reg::none, swap.distance);
+                emit(MachineOp::and_, 8, moved, low);
+                emit(MachineOp::and_, 8, bits, low);
+                emit(MachineOp::shl_imm, 8, bits, Reg::none, Reg::none, swap.distance);
+                emit(MachineOp::or_, 8, bits, moved);
+            }
+            const Reg to = result(id);
+            emit(width == 4 ? MachineOp::extend_u : MachineOp::mov, width, to, bits);
+            return finish(id, inst, to);
+        }
+        default: KILN_UNREACHABLE();
     }
 }
 

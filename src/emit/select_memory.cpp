@@ -16,8 +16,7 @@ u32 Selector::retired(const Inst& inst) const {
 u32 Selector::site(const Inst& inst) {
     const FaultSite site{(*f_)[inst.origin], retired(inst) - 1};
     // Accesses of one guest instruction share their site.
-    if (out_->sites.empty() || out_->sites.back().pc != site.pc || out_->sites.back().retired != site.retired)
-        out_->sites.push_back(site);
+    if (out_->sites.empty() || out_->sites.back() != site) out_->sites.push_back(site);
     return static_cast<u32>(out_->sites.size() - 1);
 }
 
@@ -47,17 +46,22 @@ void Selector::check_aligned(const Inst& inst, ValueId address) {
         reg = out_->new_value(false);
         emit_mem(MachineOp::lea, 8, reg, {.base = exact.base, .index = exact.index, .disp = exact.disp});
     }
+    if (inst.frame.count != 0)
+        return leave_unless(inst, {.reason = abi::ExitReason::fault, .misaligned = reg}, [&] {
+            emit(MachineOp::test_imm, 8, reg, Reg::none, Reg::none, bytes - 1);
+            return Condition::equal;
+        });
     emit(MachineOp::check_aligned, 8, reg, Reg::none, Reg::none, bytes - 1).site = site(inst);
 }
 
 void Selector::load(ValueId id, const Inst& inst) {
     const u8 width = static_cast<u8>(ir::byte_size(inst.type));
-    if (inst.type == Type::i1) return unsupported("a load of a truth value");
     if (inst.order() != ir::Order::relaxed) check_aligned(inst, inst.args[0]);
+    if (is_wide(inst.type)) return load_wide(id, inst);
     const Address mem = guest_address(inst.args[0], inst.imm);
-    const u32 where = site(inst);
+    const u32 where = frame_site(inst);
     Value& v = at(id);
-    if (ir::is_fp(inst.type)) {
+    if (lives_in_vector(inst.type)) {
         const Reg to = out_->new_value(true);
         emit_mem(MachineOp::fload, width, to, mem).site = where;
         return settle(id, to, true);
@@ -83,24 +87,26 @@ void Selector::load(ValueId id, const Inst& inst) {
 
 void Selector::store(const Inst& inst) {
     const u8 width = static_cast<u8>(ir::byte_size(inst.type));
-    if (inst.type == Type::i1) return unsupported("a store of a truth value");
     if (inst.order() != ir::Order::relaxed) check_aligned(inst, inst.args[0]);
+    if (is_wide(inst.type)) return store_wide(inst);
     const ValueId value = inst.args[1];
     const bool ordered = inst.order() == ir::Order::seq_cst;
     const bool in_fp = width >= 4 && !ordered && is_in_vector(value);
     if (fits_imm(value) && !ordered) {
         const Address mem = guest_address(inst.args[0], inst.imm);
-        emit_mem(MachineOp::store_imm, width, Reg::none, mem, constant(value)).site = site(inst);
+        const u32 where = frame_site(inst);
+        emit_mem(MachineOp::store_imm, width, Reg::none, mem, constant(value)).site = where;
         return;
     }
     const Reg from = in_fp ? fp(value) : integer(value);
     const Address mem = guest_address(inst.args[0], inst.imm);
+    const u32 where = frame_site(inst);
     if (ordered) {
         const Reg exchanged = out_->new_value(false);
         move(exchanged, from);
-        emit_mem(MachineOp::xchg, width, exchanged, mem).site = site(inst);
+        emit_mem(MachineOp::xchg, width, exchanged, mem).site = where;
     } else {
-        emit_mem(in_fp ? MachineOp::fstore : MachineOp::store, width, from, mem).site = site(inst);
+        emit_mem(in_fp ? MachineOp::fstore : MachineOp::store, width, from, mem).site = where;
     }
 }
 
@@ -109,15 +115,16 @@ void Selector::atomic_rmw(ValueId id, const Inst& inst) {
     const u8 width = static_cast<u8>(ir::byte_size(inst.type));
     const Reg operand = integer(inst.args[1]);
     const Address mem = guest_address(inst.args[0], 0);
+    const u32 where = frame_site(inst);
     Reg old = Reg::none;
     if (inst.rmw() == ir::Rmw::add || inst.rmw() == ir::Rmw::swap) {
         old = out_->new_value(false);
         move(old, operand);
         emit_mem(inst.rmw() == ir::Rmw::add ? MachineOp::lock_xadd : MachineOp::xchg, width, old, mem).site =
-            site(inst);
+            where;
     } else {
         MachineInst& rmw = emit_mem(MachineOp::rmw, width, operand, mem, static_cast<i64>(inst.rmw()));
-        rmw.site = site(inst);
+        rmw.site = where;
         rmw.r[1] = rax;
         rmw.r[2] = out_->new_value(false);
         old = out_->new_value(false);
@@ -129,13 +136,15 @@ void Selector::atomic_rmw(ValueId id, const Inst& inst) {
 
 void Selector::atomic_cas(ValueId id, const Inst& inst) {
     check_aligned(inst, inst.args[0]);
+    if (is_wide(inst.type)) return cas_wide(id, inst);
     const u8 width = static_cast<u8>(ir::byte_size(inst.type));
     const Reg expected = integer(inst.args[1]), desired = integer(inst.args[2]);
     const Address mem = guest_address(inst.args[0], 0);
+    const u32 where = frame_site(inst);
     move(rax, expected);
     MachineInst& cas = emit_mem(MachineOp::cmpxchg, width, desired, mem);
     cas.r[1] = rax;
-    cas.site = site(inst);
+    cas.site = where;
     const Reg old = out_->new_value(false);
     move(old, rax);
     at(id).clean = width == 8;

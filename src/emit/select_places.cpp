@@ -159,6 +159,7 @@ void Selector::alias(ValueId value, ValueId source) {
     v.constant = s.constant;
     v.integer = s.integer;
     v.fp = s.fp;
+    v.high = s.high;
 }
 
 void Selector::vacate(u16 number_of_slot) {
@@ -180,8 +181,8 @@ void Selector::vacate(u16 number_of_slot) {
             const bool fp_content =
                 slot.pinned != Reg::none
                     ? is_vector(slot.pinned)
-                    : ir::is_fp(type(id)) || (slot.cached_epoch == slots_epoch_ &&
-                                              slot.integer == Reg::none && slot.fp != Reg::none);
+                    : lives_in_vector(type(id)) || (slot.cached_epoch == slots_epoch_ &&
+                                                    slot.integer == Reg::none && slot.fp != Reg::none);
             in_fp = fp_content;
             const Reg reg = in_fp ? slot_fp(number_of_slot) : slot_integer(number_of_slot);
             copy = reg;
@@ -235,7 +236,7 @@ void Selector::put_state(const Inst& inst) {
     const u16 number_of_slot = static_cast<u16>(inst.slot);
     Slot& slot = slots_[number_of_slot];
     const ValueId value = inst.args[0];
-    if (ir::byte_size(inst.type) != 8) return unsupported("a state slot of less than 64 bits");
+    if (is_wide(inst.type)) return put_wide(number_of_slot, value);
     if (inst.slot == layout_->rounding) rounding_changed_ = true;
     const bool boxed = at(value).boxed, signed_word = at(value).signed_word;
     if (at(value).place == Place::slot && at(value).slot == number_of_slot) {
@@ -257,11 +258,13 @@ void Selector::put_state(const Inst& inst) {
     } else if (slot.pinned != Reg::none) {
         move(slot.pinned, fp(value));
     } else {
-        const bool in_fp = is_in_vector(value);
-        if (fits_imm(value)) {
-            emit_mem(MachineOp::store_imm, 8, Reg::none, context_word(slot.disp), constant(value));
+        // The slot's bits above a narrower type are zero.
+        const bool in_fp = is_in_vector(value) && ir::byte_size(inst.type) == 8;
+        if (const i64 bits = static_cast<i64>(at(value).constant);
+            is_constant(value) && bits == static_cast<i32>(bits)) {
+            emit_mem(MachineOp::store_imm, 8, Reg::none, context_word(slot.disp), bits);
         } else {
-            const Reg reg = in_fp ? fp(value) : integer(value);
+            const Reg reg = in_fp ? fp(value) : clean_integer(value);
             emit_mem(in_fp ? MachineOp::fstore : MachineOp::store, 8, reg, context_word(slot.disp));
             if (!is_physical(reg)) {
                 (in_fp ? fp_copy : integer_copy) = reg;

@@ -162,7 +162,18 @@ void Selector::shift(ValueId id, const Inst& inst) {
         }
         return finish(id, inst, to);
     }
-    if (narrow || !features_.bmi) return unsupported("a shift by a variable");
+    if (narrow) return operate(id, inst);
+    if (!features_.bmi) {
+        const Reg a = integer(first), b = integer(second);
+        const Reg to = result_apart(id, {b});
+        move(to, a);
+        move(rcx, b);
+        const MachineOp by = inst.op == Op::shl   ? MachineOp::shl_by
+                             : inst.op == Op::shr ? MachineOp::shr_by
+                                                  : MachineOp::sar_by;
+        emit(by, width, to, rcx);
+        return finish(id, inst, to);
+    }
     const MachineOp op = inst.op == Op::shl   ? MachineOp::shl
                          : inst.op == Op::shr ? MachineOp::shr
                                               : MachineOp::sar;
@@ -173,7 +184,7 @@ void Selector::shift(ValueId id, const Inst& inst) {
 }
 
 void Selector::rotation(ValueId id, const Inst& inst) {
-    if (!is_word(inst.type)) return unsupported("a narrow rotation");
+    if (!is_word(inst.type)) return operate(id, inst);
     const u8 width = operation_width(inst.type);
     const unsigned bits = ir::bit_width(inst.type);
     const Reg a = integer(inst.args[0]);

@@ -65,4 +65,45 @@ std::optional<u64> evaluate(const Inst& inst, Type operand, u64 a, u64 b) {
     return std::nullopt;
 }
 
+namespace {
+
+template <Type T>
+std::optional<u128> evaluate_in_lanes(const Inst& inst, u128 a, u128 b, u128 c) {
+    switch (inst.op) {
+        case Op::vadd: return vector_binary<Op::vadd, T>(a, b);
+        case Op::vsub: return vector_binary<Op::vsub, T>(a, b);
+        case Op::vmul: return vector_binary<Op::vmul, T>(a, b);
+        case Op::vshl: return vector_binary<Op::vshl, T>(a, b);
+        case Op::vshr: return vector_binary<Op::vshr, T>(a, b);
+        case Op::vsar: return vector_binary<Op::vsar, T>(a, b);
+        case Op::vmin_s: return vector_binary<Op::vmin_s, T>(a, b);
+        case Op::vmax_s: return vector_binary<Op::vmax_s, T>(a, b);
+        case Op::vmin_u: return vector_binary<Op::vmin_u, T>(a, b);
+        case Op::vmax_u: return vector_binary<Op::vmax_u, T>(a, b);
+        case Op::vcmp: return vector_compare<T>(inst.cond(), a, b);
+        case Op::vand: return vector_binary<Op::vand, T>(a, b);
+        case Op::vor: return vector_binary<Op::vor, T>(a, b);
+        case Op::vxor: return vector_binary<Op::vxor, T>(a, b);
+        case Op::vandn: return vector_binary<Op::vandn, T>(a, b);
+        case Op::vshuffle: return shuffle<T>(a, b, c);
+        case Op::vsplat: return splat<T>(static_cast<Word<T>>(a));
+        case Op::vinsert: return insert<T>(a, inst.imm, static_cast<Word<T>>(b));
+        case Op::vextract: return lanes_of<T>(a)[inst.imm];
+        default: return std::nullopt;
+    }
+}
+
+}  // namespace
+
+std::optional<u128> evaluate_vector(const Inst& inst, u128 a, u128 b, u128 c) {
+    if (info(inst.op).types != TypeRule::vec && inst.op != Op::vextract) return std::nullopt;
+    switch (inst.lane()) {
+        case Lane::i8: return evaluate_in_lanes<Type::i8>(inst, a, b, c);
+        case Lane::i16: return evaluate_in_lanes<Type::i16>(inst, a, b, c);
+        case Lane::i32: return evaluate_in_lanes<Type::i32>(inst, a, b, c);
+        case Lane::i64: return evaluate_in_lanes<Type::i64>(inst, a, b, c);
+    }
+    return std::nullopt;
+}
+
 }  // namespace kiln::ir

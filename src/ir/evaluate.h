@@ -12,4 +12,7 @@ namespace kiln::ir {
 /// 64 bits.
 std::optional<u64> evaluate(const Inst& inst, Type operand, u64 a, u64 b);
 
+/// The same for an operation on vectors: nothing for any other. `a` may be a lane (vsplat), and the result too (vextract).
+std::optional<u128> evaluate_vector(const Inst& inst, u128 a, u128 b, u128 c);
+
 }  // namespace kiln::ir

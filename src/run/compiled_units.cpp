@@ -126,6 +126,8 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode
     const u32 offset = (*unit)->offset_;
     (*unit)->forward_ = code.forward;
     (*unit)->fault_points_ = code.fault_points;
+    if (!code.frame_values.empty())
+        (*unit)->frame_values_ = std::make_unique<const std::vector<abi::FrameValue>>(code.frame_values);
     memory_->write(offset, code.bytes);
     for (const abi::UnitRelocation& relocation : code.relocations)
         set_distance(offset + relocation.offset, relocation.stub);
@@ -216,6 +218,9 @@ bool CompiledUnits::recover(int signal, const siginfo_t* info, void* ucontext) {
         else
             std::memcpy(state + p.offset, &machine.fpregs->_xmm[p.number - 16], 8);
     }
+    if (unit->frame_values_ != nullptr)
+        for (const abi::FrameValue& value : *unit->frame_values_)
+            if (value.offset == offset) slot(value.slot) = slot(value.word);
     slot(units->pc_offset_) = point->pc.raw;
     context.budget = static_cast<i64>(reg(units->stubs_.budget_register)) - point->retired;
     u64 address = static_cast<u64>(i64{point->disp});

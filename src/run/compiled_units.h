@@ -56,6 +56,7 @@ class CompiledUnit {
     CompiledUnits& units_;
     u32 offset_ = 0, code_bytes_ = 0, forward_ = 0;  // no code: there was no room for it
     std::vector<abi::FaultPoint> fault_points_;
+    std::unique_ptr<const std::vector<abi::FrameValue>> frame_values_;  // null: it has none
     std::vector<Link> links_;
 };
 

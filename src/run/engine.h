@@ -75,6 +75,8 @@ struct EngineOptions {
     std::size_t cache_bytes = std::size_t{256} << 20;
     /// And when there are more of them than this.
     std::size_t cache_units = std::size_t{1} << 22;
+    /// What compiled code does without of the host's instruction set.
+    HostFeatureSet without_host;
     Fuel fuel;
     std::optional<u64> chaos_seed;
 };

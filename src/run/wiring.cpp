@@ -156,10 +156,11 @@ class Tier1Chapter final : public TierChapter {
 
 class Tier1 final : public Tier {
   public:
-    Tier1(std::unique_ptr<CompiledUnits> units, const emit::EmitOptions& options, const Fuel& fuel,
-          u64 code_key)
+    Tier1(std::unique_ptr<CompiledUnits> units, const emit::HostFeatures& features,
+          const emit::EmitOptions& options, const Fuel& fuel, u64 code_key)
         : Tier(TierLevel::units, CodeForm::host),
           units_(std::move(units)),
+          features_(features),
           options_(options),
           fuel_(fuel),
           code_key_(code_key),
@@ -188,6 +189,7 @@ class Tier1 final : public Tier {
     class Making;
 
     std::unique_ptr<CompiledUnits> units_;
+    emit::HostFeatures features_;
     emit::EmitOptions options_;
     Fuel fuel_;
     u64 code_key_;
@@ -196,7 +198,7 @@ class Tier1 final : public Tier {
 
 class Tier1::Making final : public Translator {
   public:
-    explicit Making(const Tier1& tier) : tier_(tier), emitter_(emit::host_features(), tier.options_) {}
+    explicit Making(const Tier1& tier) : tier_(tier), emitter_(tier.features_, tier.options_) {}
     Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
         if (f.entry() < tier_.fuel_.begin || f.entry() >= tier_.fuel_.end)
             return fail("it is outside of --compile-from and --compile-to");
@@ -211,7 +213,9 @@ class Tier1::Making final : public Translator {
         return nullptr;
     }
     Result<void> encode(const ir::Function& f, bool counts, abi::UnitCode& code) override {
-        return emitter_.translate(f, code, counts);
+        auto made = emitter_.translate(f, code, counts);
+        if (made && !code.frame_values.empty()) return fail("units with frame states are not kept");
+        return made;
     }
     std::string_view listing() const override { return code_.listing; }
 
@@ -226,21 +230,14 @@ std::unique_ptr<Translator> Tier1::new_translator(const abi::Frontend&) const {
 }
 
 /// Tier::code_key(): whatever makes other code of the same guest bytes.
-u64 code_key_of(const EngineOptions& options, const emit::EmitOptions& emitting) {
-    const emit::HostFeatures has = emit::host_features();
-    const u8 bytes[] = {has.bmi,
-                        has.avx,
-                        has.fma,
-                        has.sse41,
-                        has.clmul,
-                        has.aes,
-                        has.avx512,
-                        emitting.flat,
-                        emitting.count_jumps,
-                        static_cast<u8>(options.opt),
-                        static_cast<u8>(options.lift.max_instructions >> 8),
-                        static_cast<u8>(options.lift.max_instructions)};
-    static_assert(sizeof has == 7, "every host feature shapes code");
+u64 code_key_of(const EngineOptions& options, const emit::HostFeatures& has,
+                const emit::EmitOptions& emitting) {
+    const u8 bytes[] = {
+#define HOST_FEATURE(name, sentence) has.name,
+#include "base/host_features.def"
+#undef HOST_FEATURE
+        emitting.flat, emitting.count_jumps, static_cast<u8>(options.opt),
+        static_cast<u8>(options.lift.max_instructions >> 8), static_cast<u8>(options.lift.max_instructions)};
     return hash_bytes(bytes);
 }
 
@@ -275,6 +272,7 @@ std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::Addre
     const ir::StateLayout& layout = *frontend.env().layout;
     const abi::StubCode stubs = emit::make_stubs(layout);
     const auto pinned = emit::pinned_registers(layout);
+    const emit::HostFeatures features = emit::host_features(options.without_host);
     const emit::EmitOptions emitting{.flat = space.base() == 0,
                                      .count_jumps = options.count_jumps,
                                      .listing = options.listings,
@@ -284,16 +282,16 @@ std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::Addre
     for (u64 bytes = code_memory_bytes(options.cache_bytes);; bytes = bytes / 2 & ~u64{4095}) {
         auto units = CompiledUnits::create(stubs, pinned, layout[layout.pc].offset, bytes);
         if (units)
-            return std::make_unique<Tier1>(std::move(*units), emitting, options.fuel,
-                                           code_key_of(options, emitting));
+            return std::make_unique<Tier1>(std::move(*units), features, emitting, options.fuel,
+                                           code_key_of(options, features, emitting));
         if (bytes > least) continue;
         std::fprintf(stderr, "kiln: %s: interpreting\n", units.error().message.c_str());
         return nullptr;
     }
 }
 
-std::string list_host_code(const ir::Function& f, bool flat) {
-    emit::Translator translator(emit::host_features(), {.flat = flat, .listing = true});
+std::string list_host_code(const ir::Function& f, HostFeatureSet without, bool flat) {
+    emit::Translator translator(emit::host_features(without), {.flat = flat, .listing = true});
     abi::UnitCode code;
     const auto made = make_code(translator, f, code);
     return made ? code.listing : made.error().message;
@@ -305,7 +303,9 @@ std::unique_ptr<Tier> make_units_tier(const abi::Frontend& frontend, mem::Addres
     std::unique_ptr<Tier> tier1 = make_tier1(frontend, space, options);
     if (tier1 == nullptr || options.lockstep == nullptr) return tier1;
     static const Interpreter reference;
-    const auto list = [flat = space.base() == 0](const ir::Function& f) { return list_host_code(f, flat); };
+    const auto list = [without = options.without_host, flat = space.base() == 0](const ir::Function& f) {
+        return list_host_code(f, without, flat);
+    };
     return make_lockstep_tier({.compiling = std::move(tier1),
                                .reference = reference,
                                .frontend = frontend,

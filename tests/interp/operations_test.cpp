@@ -166,7 +166,7 @@ class Operation {
                 // Only constants make another function.
                 if ((i == 0 && j == 0) || c.from == From::constant || takes_lane())
                     if (!build(c, source, values)) return;
-                run(values, (i + j) % 8);
+                run(c, values, (i + j) % 8);
                 if (testing::Test::HasFailure()) return;
             }
     }
@@ -249,7 +249,7 @@ class Operation {
         return verify(f_).has_value();
     }
 
-    void run(const u64 (&values)[3], u64 rounding) {
+    void run(const Case& c, const u64 (&values)[3], u64 rounding) {
         irtool::GuestState initial;
         for (unsigned i = 0; i < 3; ++i) {
             initial.slots[static_cast<u16>(slot(i))] = values[i];
@@ -264,8 +264,11 @@ class Operation {
         std::memcpy(initial.memory.data() + 0x100, &values[1], 8);
         const u64 high = ~values[1];
         std::memcpy(initial.memory.data() + 0x108, &high, 8);
+        const u64 compiled = runner_.compiled();
         const auto outcome = runner_.run(f_, initial);
         ASSERT_TRUE(outcome) << outcome.error().message << "\n" << print(f_);
+        if (runner_.compiles() && c.space == Space::flat)
+            ASSERT_EQ(runner_.compiled(), compiled + 1) << runner_.not_compiled() << "\n" << print(f_);
         const auto different = irtool::difference(initial, evaluate(f_, initial), *outcome);
         ASSERT_FALSE(different) << "(first: expected)\n" << *different << print(f_);
         ++runs_;

@@ -1,6 +1,7 @@
 #include "run_ir.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "base/options.h"
 #include "emit/stubs.h"
 #include "emit/translate.h"
 #include "interp/flatten.h"
@@ -98,13 +100,25 @@ ir::SlotId typed_slot(ir::Type type) {
 
 unsigned word_of(ir::SlotId slot) { return (layout[slot].offset - first_word) / 8; }
 
+namespace {
+
+/// KILN_WITHOUT_HOST, as the option --without-host.
+HostFeatureSet features_to_do_without() {
+    Options options;
+    (void)read_environment(options, environ, Dialect::kiln);
+    return options.without_host;
+}
+
+}  // namespace
+
 struct Runner::Machine {
     u8* memory = nullptr;
     riscv64::State state;
     std::vector<abi::JumpCacheEntry> jump_cache{abi::jump_cache_entries};
     interp::Flattener flattener;
     std::shared_ptr<run::CompiledUnits> units;  // with RunOn::compiler
-    emit::Translator translator{emit::host_features(), {.flat = false, .loop = false}};
+    emit::Translator translator{emit::host_features(features_to_do_without()),
+                                {.flat = false, .loop = false}};
     abi::UnitCode code;
     u64 compiled = 0;
     std::string not_compiled;
@@ -141,9 +155,9 @@ Runner::Runner(RunOn on) : machine_(std::make_unique<Machine>()) {
     machine_->state.context.jump_cache = machine_->jump_cache.data();
     if (on == RunOn::interpreter) return;
     machine_->units = the_units();
-    machine_->units->prepare_thread(machine_->state.context);
 }
 
+bool Runner::compiles() const { return machine_->units != nullptr; }
 u64 Runner::compiled() const { return machine_->compiled; }
 const std::string& Runner::not_compiled() const { return machine_->not_compiled; }
 
@@ -164,6 +178,8 @@ Result<Outcome> Runner::run(const ir::Function& f, const GuestState& initial) {
 
     Outcome outcome;
     const auto compiled = machine_->compile(f);
+    // Other runners of this thread have memories of their own.
+    if (compiled != nullptr) machine_->units->prepare_thread(context);
     outcome.reason = compiled != nullptr ? machine_->units->run(compiled->entry(), context)
                                          : interp::run((*unit)->entry(), context);
     // The unit asks for what would have been right at once.

@@ -74,6 +74,8 @@ class Runner {
 
     /// Runs `f`, which is well formed, once. The error says why the interpreter cannot.
     Result<Outcome> run(const ir::Function& f, const GuestState& initial);
+    /// Whether it runs on the compiler what that has code for.
+    bool compiles() const;
     /// How many runs were on the compiler, and why the latest that was not could not be.
     u64 compiled() const;
     const std::string& not_compiled() const;
