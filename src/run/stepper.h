@@ -42,7 +42,7 @@ class Stepper {
     const std::unique_ptr<Translator> translator_;
     ir::Function function_;
     abi::Lifted lifted_;
-    std::vector<Step> steps_{std::vector<Step>(16384)};  // by pc; a later one takes an earlier one's place
+    std::vector<Step> steps_{std::vector<Step>(65536)};  // by pc; a later one takes an earlier one's place
 };
 
 }  // namespace kiln::run
