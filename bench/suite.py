@@ -155,7 +155,7 @@ LONG_PROGRAMS = [
     _lua(50),
     _sqlite3(250000),
     _perl(24),
-    _node("node", "mix.js", 16),
+    _node("node", "mix.js", 60),
     _node("node worker", "worker.js", 2000),
     _compiler("-O3", "-DLARGE"),
     _compressor("xz -3", "xz-utils", "-3", "-T1", "-c", "{data}/large"),
