@@ -5,8 +5,9 @@
 // Addresses are the same in every run, so that what is learned of a program in one run holds in the next:
 //
 //   ET_EXEC                 where the file says; the heap follows it
+//   1/4 to 5/8              libraries, each where its name says (mem/address_space_map.cpp), if there is room
 //   2/3 of the space        position independent programs; the heap follows them
-//   below the ceiling       dynamic linker, libraries, mmap, the signal page; downwards
+//   below the ceiling       dynamic linker, other libraries, mmap, the signal page; downwards
 //   limit - 4096            end of the stack
 #pragma once
 

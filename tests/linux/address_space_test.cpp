@@ -320,6 +320,28 @@ TEST_P(AddressSpaceTest, FilesKeepNameAndOffsetThroughCuts) {
     EXPECT_EQ(byte_at(place + page), 'd');
 }
 
+TEST_P(AddressSpaceTest, ALibrarysNameSaysWhereItIsMapped) {
+    const int one = memfd_create("libone.so", 0), other = memfd_create("libother.so", 0);
+    ASSERT_EQ(ftruncate(one, 4 * page), 0);
+    ASSERT_EQ(ftruncate(other, 4 * page), 0);
+    const auto load = [&](int file) { return map(0, 4 * page, rx, MAP_PRIVATE, file); };
+    const i64 first = load(one), second = load(other);
+    ASSERT_GT(first, 0);
+    ASSERT_GT(second, 0);
+    EXPECT_NE(first, second);
+    const i64 again = load(one);  // its place is taken
+    EXPECT_NE(again, first);
+    for (i64 begin : {first, second, again})
+        EXPECT_EQ(space->unmap(GuestAddr(static_cast<u64>(begin)), 4 * page), 0);
+    // Whatever comes before, and however much there is.
+    EXPECT_EQ(load(other), second);
+    EXPECT_EQ(load(one), first);
+    // Data has no such place.
+    EXPECT_GT(map(0, 4 * page, PROT_READ, MAP_PRIVATE, one), first);
+    close(one);
+    close(other);
+}
+
 TEST_P(AddressSpaceTest, BrkGrowsShrinksAndStaysPutOnFailure) {
     EXPECT_EQ(space->brk(GuestAddr(0)), GuestAddr(0));
     const GuestAddr start(place + 0x123);
