@@ -82,6 +82,7 @@ user::RunRequest request_for(const Personality& who, const Options& options, Wor
     request.sysroot = user::choose_sysroot(options.sysroot, prefix, who.machine);
     request.engine = engine_options(options);
     request.guest_base = options.guest_base;
+    request.save_every = options.store_every;
     request.stack_bytes = options.stack_size.value_or(0);
     request.limits = options.limits;
     request.release = options.release;

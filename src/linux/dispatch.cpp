@@ -6,6 +6,7 @@
 
 #include "linux/guest_memory.h"
 #include "linux/host_numbers.h"
+#include "linux/keep_units.h"
 #include "linux/own_descriptors.h"
 #include "linux/safe_syscall.h"
 #include "linux/strace.h"
@@ -100,6 +101,7 @@ void make_call(Thread& thread) {
     Call call{number, call_row(number), arch.call_args(thread.context)};
     if (number < call_numbers) thread.process.calls[number].fetch_add(1, std::memory_order_relaxed);
     count(Counter::syscalls);
+    if (thread.process.engine.has_unsaved()) keep_units_now_and_then(thread);
     const bool traced = log_on(LogItem::strace);
     // A call that does not return has its line before it is made.
     std::string before;

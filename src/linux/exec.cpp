@@ -154,10 +154,11 @@ i64 execute(Thread& thread, std::unique_ptr<ExecWork> fresh) {
     // where kiln's own file is out of reach.
     if (kind != ProgramKind::guest || own_fd < 0)
         if (i64 result = run_by_kernel(); !guest || result != -ENOEXEC || own_fd < 0) return result;
-    keep_units(thread, false);
+    keep_units(thread, Next::another_program);
     work.command = {"kiln", "run"};
     const auto& options = process.request.nested_options;
     work.command.insert(work.command.end(), options.begin(), options.end());
+    if (!process.saves_units) work.command.push_back("--cache=ro");
     if (work.exec_name != work.path) work.command.push_back("--exec-name=" + work.exec_name);
     const ProgramFile file(work.host_path);
     if (file.open()) work.command.push_back(file.word());

@@ -35,6 +35,8 @@ struct RunRequest {
     u64 stack_bytes = 0;
     /// Limits on memory that the guest has from the start, as MemoryLimits::begin() takes them.
     std::vector<std::string> limits;
+    /// Seconds between two times that compiled units go to the store while the program runs; 0: only when it ends.
+    u64 save_every = 0;
     /// Makes the AT_RANDOM bytes the same in every run.
     std::optional<u64> seed;
     /// uname(2)'s release; empty: the host's if it is 6 or newer, else 6.1.0.

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ctime>
+
 #include "linux/process.h"
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
@@ -53,13 +55,21 @@ bool let_go_of_files(mem::AddressSpace& memory) {
 /// fork(2) for a child that nobody hears of. Only where this is the process's one thread.
 pid_t fork_silently() { return static_cast<pid_t>(host_syscall(SYS_clone, 0, 0, 0, 0, 0)); }
 
+void wait_a_moment(pid_t saving) {
+    constexpr int most_milliseconds = 2000, step = 2;
+    const timespec pause{.tv_nsec = step * 1'000'000};
+    for (int waited = 0; waited < most_milliseconds && waitpid(saving, nullptr, WNOHANG) == 0; waited += step)
+        nanosleep(&pause, nullptr);
+}
+
 }  // namespace
 
-void keep_units(Thread& thread, bool ends) {
+void keep_units(Thread& thread, Next next) {
     Process& process = thread.process;
-    const bool alone = process.threads <= 1;
+    const bool alone = process.threads <= 1, ends = next == Next::it_ends;
     if (thread.shares_parent_memory || process.debugged != nullptr || (!ends && !alone)) return;
-    process.engine.end_use();
+    if (next != Next::it_goes_on) process.engine.end_use();
+    if (!process.saves_units) return;
     const std::unique_ptr<run::Saving> saving = process.engine.begin_saving();
     if (saving == nullptr) return;
     // Before the child has them: somebody may wait for the other end of a pipe to close, or for a lock.
@@ -73,7 +83,9 @@ void keep_units(Thread& thread, bool ends) {
         save(thread, *saving);
     };
     if (ends) {
-        if (fork() == 0) save_in_child();
+        const pid_t child = fork();
+        if (child == 0) save_in_child();
+        if (child > 0 && getpid() == 1) wait_a_moment(child);
         return;
     }
     // The program goes on and may wait for its children: the one that saves must not be one of them.
@@ -83,6 +95,18 @@ void keep_units(Thread& thread, bool ends) {
         _exit(0);
     }
     if (middle > 0) host_syscall(SYS_wait4, static_cast<u64>(middle), 0, __WALL, 0);
+}
+
+void keep_units_now_and_then(Thread& thread) {
+    Process& process = thread.process;
+    if (process.request.save_every == 0) return;
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    // Who moves the time on is the one to save.
+    i64 due = process.save_due.load(std::memory_order_relaxed);
+    const i64 later = now.tv_sec + static_cast<i64>(process.request.save_every);
+    if ((due != 0 && now.tv_sec < due) || !process.save_due.compare_exchange_strong(due, later)) return;
+    if (due != 0) keep_units(thread, Next::it_goes_on);
 }
 
 }  // namespace kiln::user

@@ -45,6 +45,12 @@ i64 pass_on(Thread& thread, const Call& call, long number, const ArgList& args) 
     return waiting_syscall(thread, number, call.word(0), words[0], words[1], words[2], words[3]);
 }
 
+/// From now on processes whose parent has ended become this one's children: those that save units would, too.
+i64 adopt_orphans(Thread& thread, const Call& call) {
+    if (call[1] != 0) thread.process.saves_units = false;
+    return pass_on(thread, call, SYS_prctl, *prctl_args(call.word(0)));
+}
+
 }  // namespace
 
 i64 calls::prctl(Thread& thread, const Call& call) {

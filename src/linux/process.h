@@ -43,6 +43,11 @@ class Process {
 
     /// Null unless the process is debugged.
     DebuggedProcess* debugged = nullptr;
+    /// Whether keep_units() does anything, here and in what this process starts.
+    std::atomic<bool> saves_units = true;
+    /// When units are next given to the store although the process goes on, in seconds of the monotonic clock; 0: nothing was
+    /// made yet.
+    std::atomic<i64> save_due = 0;
     /// Guest threads alive in this process.
     std::atomic<unsigned> threads = 0;
     /// How often each system call was made. Relaxed: only ever read for statistics.

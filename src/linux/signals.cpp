@@ -251,7 +251,7 @@ void die_by_signal(Thread& thread, int signal) {
     }
     release_robust_locks_of_process(thread);
     if (request.at_exit != nullptr && !thread.shares_parent_memory) request.at_exit(thread.process);
-    keep_units(thread, true);
+    keep_units(thread, Next::it_ends);
     ::signal(signal, SIG_DFL);
     SignalMask others = ~SignalMask::of(signal);
     host_syscall(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<u64>(&others), 0, sizeof others);

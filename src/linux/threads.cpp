@@ -99,7 +99,7 @@ void end_process(Thread& thread, int status) {
     if (thread.debugged != nullptr) thread.process.debugged->report_end(thread, status);
     release_robust_locks_of_process(thread);
     if (request.at_exit != nullptr && !thread.shares_parent_memory) request.at_exit(thread.process);
-    keep_units(thread, true);
+    keep_units(thread, Next::it_ends);
     for (;;) host_syscall(SYS_exit_group, static_cast<u64>(status));
 }
 

@@ -18,6 +18,7 @@ struct CachedUnit {
     const void* entry = nullptr;  ///< code->entry()
     const Tier* tier = nullptr;
     bool warm = false;  ///< lifted as LiftOptions say; else a basic block that counts how often it is entered
+    bool given = false;                  ///< to the store
     std::atomic<bool> suspended{false};  ///< its code is: nobody has come by since
     u8 age = 0;                          ///< evictions since somebody came by
     u16 counting = 0;                    ///< while cold: it asks again after so many

@@ -149,7 +149,9 @@ class Engine {
     void end_use() {
         if (stored_ != nullptr) stored_->store().end_process();
     }
-    /// What there is to keep of this process's units. Null: nothing that is worth it, or it cannot be done.
+    /// Whether units were made that begin_saving() has not seen. Any thread.
+    bool has_unsaved() const { return unsaved_.load(std::memory_order_relaxed); }
+    /// What there is to keep of this process's units, but for what it has given before. Null: nothing that is worth it, or it cannot be done.
     std::unique_ptr<Saving> begin_saving();
     /// Compiles and writes it. In a process of its own, the copy of this one that fork() makes, where nothing else runs;
     /// `thread` is the one that forked.
@@ -289,6 +291,7 @@ class Engine {
     UnitMap units_;
     std::atomic<u64> generation_{1};
     std::atomic<bool> has_stops_{false};
+    std::atomic<bool> unsaved_{false};
     std::atomic<EngineKind> kind_;
 
     std::mutex mutex_;  // guards everything below, and changes of what is above

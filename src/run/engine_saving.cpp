@@ -52,11 +52,12 @@ class ReplayedProfile final : public abi::Profile {
 std::unique_ptr<Saving> Engine::begin_saving() {
     if (!uses_store() || !stored_->store().writable()) return nullptr;
     const std::lock_guard lock(mutex_);
+    unsaved_.store(false, std::memory_order_relaxed);
     // Many are forked and become another program without having made anything.
     if (made_here_ < fewest_hot || watching_ || stops_ != nullptr) return nullptr;
     std::map<u64, Saving::Image> by_place;  // by its end
     units_.for_each([&](const CachedUnit& unit) {
-        if (unit.chapter != nullptr) return;
+        if (unit.chapter != nullptr || unit.given) return;
         const StoredCode::Place& place = stored_->place_of(GuestAddr(unit.pc));
         if (!place.key || !place.holds(unit.ranges)) return;
         Saving::Image& image = by_place[place.end];
@@ -68,6 +69,7 @@ std::unique_ptr<Saving> Engine::begin_saving() {
         const auto hot = static_cast<std::size_t>(std::ranges::count_if(image.units, &Saving::Unit::hot));
         const std::size_t fewest = std::max(fewest_units, stored_->units_of(image.place) / least_part);
         if (image.units.size() < fewest && hot < fewest_hot) continue;
+        for (const Saving::Unit& unit : image.units) units_.find(unit.pc)->given = true;
         saving->images.push_back(std::move(image));
     }
     return saving->images.empty() ? nullptr : std::move(saving);

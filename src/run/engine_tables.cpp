@@ -42,6 +42,7 @@ CachedUnit* Engine::find(Thread& thread, u64 pc) {
 CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {
     make_room();
     ++made_here_;
+    if (stored_ != nullptr && stored_->store().writable()) unsaved_.store(true, std::memory_order_relaxed);
     return add(thread, std::move(made));
 }
 

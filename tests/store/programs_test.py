@@ -285,6 +285,31 @@ class Store(unittest.TestCase):
             self.assertGreater(seen["chapters_installed"], 5)
             self.assertEqual(seen["store_mismatched"], 0)
 
+    def test_a_program_that_goes_on_saves_too(self):
+        # What the kernel kills saves nothing at its end.
+        script = "for (1..60) { select(undef, undef, undef, 0.05); $x .= chr($_) } print length $x; kill 9, $$"
+        for every, has_images in (("0", False), ("1", True)):
+            code, _, _ = self.run_guest(["usr/bin/perl", "-e", script], options=[f"--cache-every={every}"])
+            self.assertEqual(code, -signal.SIGKILL)
+            self.wait_for_writers()
+            self.assertEqual(len(self.files()) > 2, has_images)
+        self.assertEqual(self.cache("verify")[0], 0)
+
+    def test_who_adopts_orphans_meets_no_writer(self):
+        script = ("syscall(167, 36, 1, 0, 0, 0);"  # prctl(PR_SET_CHILD_SUBREAPER, 1)
+                  "if (!fork) { if (!fork) { $s += $_ * $_ for 1..2000; exit } exit } $n++ while wait > 0; print $n")
+        self.assertEqual(self.run_guest(["usr/bin/perl", "-e", script]), (0, b"2", b""))
+
+    def test_process_1_of_a_container_saves(self):
+        inside = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+        if subprocess.run([*inside, "true"], capture_output=True).returncode != 0:
+            self.skipTest("no namespaces here")
+        words = [*inside, "env", "--", KILN, "run", f"{SYSROOT}/bin/busybox", "seq", "3"]
+        done = subprocess.run(words, capture_output=True, timeout=60, env=CLEAN | {"KILN_CACHE_DIR": str(self.images)})
+        self.assertEqual(done.stdout, b"1\n2\n3\n")
+        self.assertEqual(done.returncode, 0)
+        self.assertGreater(len(self.files()), 0)
+
     def test_guests_do_not_meet_their_writers(self):
         # The shell becomes another program when it has learnt enough to be saved: that one has no child.
         script = "for i in $(seq 200); do : $((i * i)); done; exec " + f"{SYSROOT}/bin/busybox sh -c 'wait; echo left: $?; ps -o pid,ppid'"
