@@ -85,8 +85,8 @@ def places(command, env, move):
 
 def pass_name(level, number):
     """The pass that is number `number` of the level, by the rows of src/opt/pipeline.cpp."""
-    steps = re.findall(r"^    STEP\((\w+), (\w+)\)", (ROOT / "src/opt/pipeline.cpp").read_text(), re.M)
-    names = [name for name, when in steps if when in ("always", level)]
+    steps = re.findall(r"^    STEP\((\w+), ([\w| ]+)\)", (ROOT / "src/opt/pipeline.cpp").read_text(), re.M)
+    names = [name for name, when in steps if "always" in when or level in when.split(" | ")]
     return names[number - 1] if number <= len(names) else "?"
 
 

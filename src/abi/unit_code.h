@@ -58,6 +58,21 @@ struct FrameValue {
     u32 offset, slot, word;
 };
 
+/// Where the value of a state slot is at a fault point, if it is not in the place that it has between units.
+struct StatePlace {
+    u32 slot;  ///< its offset in the context, in bytes
+    /// The register's number as encoded, 16 and up being vector registers; or one of these.
+    u8 place;
+    static constexpr u8 memory = 0xfe, constant = 0xff;
+    u64 value = 0;  ///< memory: the offset in the context; constant: itself
+};
+
+/// Some of UnitCode::places, max_frame of them at most.
+inline constexpr u32 max_frame = 128;
+struct PlaceRange {
+    u32 begin = 0, count = 0;
+};
+
 struct UnitCode {
     std::vector<u8> bytes;
     /// Where the unit looks for its own entry's address by Stub::lookup: whoever enters is sent there when the unit must
@@ -70,6 +85,9 @@ struct UnitCode {
     std::vector<UnitLink> links;
     std::vector<FaultPoint> fault_points;
     std::vector<FrameValue> frame_values;  ///< of the fault points, in their order; few units have any
+    /// Of regions: for each fault point, what is not in its place there. Empty: nothing, at none.
+    std::vector<PlaceRange> frames;
+    std::vector<StatePlace> places;
     /// The bytes for people, where that was asked for.
     std::string listing;
 
@@ -80,6 +98,8 @@ struct UnitCode {
         links.clear();
         fault_points.clear();
         frame_values.clear();
+        frames.clear();
+        places.clear();
         listing.clear();
     }
 };

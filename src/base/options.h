@@ -48,6 +48,7 @@ namespace option_types {
 #define KILN_ENGINE_KIND_VALUES(VALUE)                                             \
     VALUE(interp, "interprets the IR: no compilation, the reference for all else") \
     VALUE(jit1, "compiles every unit when it is first executed, in one pass")      \
+    VALUE(jit2, "compiles the region around every address that is executed")       \
     VALUE(hybrid, "interprets what runs a few times and compiles the rest")
 #define KILN_OPT_LEVEL_VALUES(VALUE)                         \
     VALUE(none, "run the IR as it was lifted")               \

@@ -129,6 +129,7 @@ run::EngineOptions engine_options(const Options& options) {
     engine.opt = options.opt;
     engine.templates = options.translation == Translation::templates;
     engine.policy = {.hot_after = static_cast<u32>(options.hot_after),
+                     .region_after = static_cast<u32>(options.region_after),
                      .adaptive = options.adaptive,
                      .alpha = options.ewma_alpha,
                      .decay = options.decay};

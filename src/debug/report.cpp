@@ -95,7 +95,8 @@ std::string Report::text(std::string_view program, Symbols& symbols) const {
     line("{:>12} M   guest instructions", value(Counter::guest_instructions) / 1'000'000);
 
     line("units made");
-    for (const auto duration : {Duration::unit_interpreted, Duration::unit_compiled}) {
+    for (const auto duration :
+         {Duration::unit_interpreted, Duration::unit_compiled, Duration::region_compiled}) {
         const DurationSummary s = summary(duration);
         if (s.count == 0) continue;
         line("{:>12}     {}: {:.1f} us on average, {:.1f} median, {:.0f} for 99 of 100, {:.1f} ms in all",

@@ -49,7 +49,24 @@ void Encoder::State::encode(const MachineFunction& function, bool counts, abi::U
     forward = a.newLabel();
     counting = counts;
     if (counts) count_entry();
-    for (const MachineInst& inst : function.code) options.log_accesses ? logged(inst) : instruction(inst);
+    if (function.region) shorten_ways();
+    const std::vector<MachineInst>& all = function.code;
+    const auto is_next = [&](std::size_t i, u32 block) {
+        return i + 1 < all.size() && all[i + 1].op == MachineOp::label && all[i + 1].target == block;
+    };
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const MachineInst& inst = all[i];
+        if (inst.op == MachineOp::jump && is_next(i, inst.target)) continue;
+        // A way back that polls is one branch while nobody asks for anything.
+        if (inst.op == MachineOp::jump_if && inst.cond == Condition::sign && i + 1 < all.size() &&
+            all[i + 1].op == MachineOp::jump && !is_next(i + 1, all[i + 1].target)) {
+            a.jns(way_to(all[i + 1].target));
+            a.jmp(way_to(inst.target));
+            ++i;
+            continue;
+        }
+        options.log_accesses ? logged(inst) : instruction(inst);
+    }
     for (std::size_t i = 0; i < colds.size(); ++i) {  // a cold path may bring more
         const std::function<void()> cold = std::move(colds[i]);
         cold();
@@ -67,9 +84,28 @@ void Encoder::State::encode(const MachineFunction& function, bool counts, abi::U
             a.embedUInt64(0);
         }
     }
+    unit.places = function.places;
     const asmjit::CodeBuffer& buffer = code.textSection()->buffer();
     unit.listing.assign(logger.data(), logger.dataSize());
     unit.bytes.assign(buffer.data(), buffer.data() + buffer.size());
+}
+
+/// Lets ways to blocks that only go on elsewhere lead there.
+void Encoder::State::shorten_ways() {
+    through.resize(blocks.size());
+    for (u32 b = 0; b < through.size(); ++b) through[b] = b;
+    for (std::size_t i = 0; i + 1 < f->code.size(); ++i)
+        if (f->code[i].op == MachineOp::label && f->code[i + 1].op == MachineOp::jump)
+            through[f->code[i].target] = f->code[i + 1].target;
+}
+
+Label& Encoder::State::way_to(u32 block) {
+    // A row of blocks that is a loop ends somewhere in it.
+    for (std::size_t most = blocks.size(); f->region && through[block] != block && most > 0; --most)
+        block = through[block];
+    Label& label = blocks[block];
+    if (!label.isValid()) label = a.newLabel();
+    return label;
 }
 
 void Encoder::State::count_entry() {
@@ -215,8 +251,7 @@ void Encoder::State::instruction(const MachineInst& inst) {
         }
         case MachineOp::jump:
         case MachineOp::jump_if: {
-            Label& block = blocks[inst.target];
-            if (!block.isValid()) block = a.newLabel();
+            const Label& block = way_to(inst.target);
             inst.op == MachineOp::jump ? a.jmp(block) : a.j(code_of(inst.cond), block);
             return;
         }
@@ -245,7 +280,8 @@ void Encoder::State::instruction(const MachineInst& inst) {
             a.embedUInt32(0);
             return;
         case MachineOp::entry_guard: return guard_rounding(static_cast<i32>(inst.imm));
-        case MachineOp::set_param: KILN_UNREACHABLE();  // the allocator's
+        case MachineOp::side_exit:
+        case MachineOp::set_param: KILN_UNREACHABLE();  // the allocators'
     }
 }
 

@@ -29,6 +29,9 @@ struct Encoder::State {
 
     void encode(const MachineFunction& f, bool counts, abi::UnitCode& out);
     void count_entry();
+    void shorten_ways();
+    /// Where a jump to a block goes.
+    Label& way_to(u32 block);
     void instruction(const MachineInst& inst);
     /// instruction() with what the access log asks for around it (encode_log.cpp).
     void logged(const MachineInst& inst);
@@ -73,6 +76,7 @@ struct Encoder::State {
                                      encoded(inst.mem.index), inst.mem.scale, inst.mem.disp});
         for (u32 i = site.first_value; i < site.first_value + site.value_count; ++i)
             out->frame_values.push_back({offset, f->frame_values[i].slot, f->frame_values[i].word});
+        if (f->region) out->frames.push_back({site.state.begin, site.state.count});
     }
     x86::Mem constant(u64 low, u8 bytes);
     void later(std::function<void()> cold) { colds.push_back(std::move(cold)); }
@@ -92,8 +96,9 @@ struct Encoder::State {
     abi::UnitCode* out = nullptr;
     Label begin;
     std::vector<Label> blocks;
-    bool counting = false;  // the unit counts its entries
-    Label forward;          // where UnitCode::forward points to
+    bool counting = false;     // the unit counts its entries
+    Label forward;             // where UnitCode::forward points to
+    std::vector<u32> through;  // of regions: the block that a way to a block leads to
     std::vector<std::function<void()>> colds;
     struct Constant {
         u64 low;

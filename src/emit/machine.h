@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "abi/unit_code.h"
 #include "emit/convention.h"
 #include "ir/function.h"
 
@@ -87,12 +88,27 @@ struct MachineInst {
     u32 site = no_site;  ///< which fault site the access belongs to
 };
 
+/// What a word of the context must hold where somebody looks at the guest's state: in regions, which keep state
+/// elsewhere meanwhile.
+struct StateValue {
+    u32 offset;             ///< of the word, in bytes from the start of the context
+    Reg value = Reg::none;  ///< none: a constant
+    u64 constant = 0;
+};
+
+/// Some of MachineFunction::state, or of its edge_values.
+struct ValueRange {
+    u32 begin = 0, count = 0;
+    bool operator==(const ValueRange&) const = default;
+};
+
 /// Where a fault is: what the run loop must be told, everything else being in its place.
 struct FaultSite {
     GuestAddr pc;
     u32 retired = 0;  ///< guest instructions completed before it, in this unit
     /// In MachineFunction::frame_values: slots that are not up to date there.
     u32 first_value = 0, value_count = 0;
+    ValueRange state;  ///< of regions: what is not in its place
     bool operator==(const FaultSite&) const = default;
 };
 
@@ -108,6 +124,20 @@ struct Exit {
     abi::ExitReason reason{};  ///< leave
     u32 retired = 0;           ///< guest instructions completed on this way
     u64 pc = 0;                ///< where the guest goes on (direct, leave)
+    ValueRange state;          ///< of regions: what must be put in its place
+};
+
+/// A block's parameter and what it gets on some way, of a region.
+struct EdgeValue {
+    Reg param, value = Reg::none;  ///< value: none for a constant
+    u64 constant = 0;
+};
+
+/// What a state slot holds where a region begins.
+struct EntryValue {
+    Reg value;
+    Reg pinned = Reg::none;  ///< where it is; none: in its slot
+    u32 offset = 0;          ///< the slot's, in bytes from the start of the context
 };
 
 /// A value that selection numbered: registers from physical_registers up are indices into `values`.
@@ -115,6 +145,10 @@ struct VirtualRegister {
     bool fp = false;
     /// If not 0: the disp of a state slot's memory that holds the same until `detach`.
     i32 slot_home = 0;
+    /// Of regions: where it would be in its place at ways out, and the slot that it is for (its offset in the context; 0:
+    /// none).
+    Reg wanted = Reg::none;
+    u32 slot = 0;
 };
 
 struct MachineFunction {
@@ -127,6 +161,15 @@ struct MachineFunction {
     std::vector<u32> predecessors;
     GuestAddr entry;
 
+    // Of regions, whose blocks may be entered from behind:
+    bool region = false;
+    std::vector<StateValue> state;
+    std::vector<abi::StatePlace> places;  ///< after allocation: what FaultSite::state ranges over
+    std::vector<EdgeValue> edge_values;   ///< of `jump`, in the range that jump_values() gives
+    std::vector<EntryValue>
+        entry_values;              ///< those of all pinned slots, and of others that are read or written
+    std::vector<u32> loop_depths;  ///< by block
+
     void clear() {
         code.clear();
         values.clear();
@@ -134,13 +177,25 @@ struct MachineFunction {
         frame_values.clear();
         exits.clear();
         predecessors.clear();
+        region = false;
+        state.clear();
+        places.clear();
+        edge_values.clear();
+        entry_values.clear();
+        loop_depths.clear();
     }
     Reg new_value(bool fp) {
-        values.push_back({fp, 0});
+        values.push_back({fp, 0, Reg::none, 0});
         return Reg(physical_registers + values.size() - 1);
     }
     VirtualRegister& operator[](Reg r) { return values[number(r) - physical_registers]; }
     const VirtualRegister& operator[](Reg r) const { return values[number(r) - physical_registers]; }
 };
+
+/// The values that a region's `jump` gives its target's parameters, packed into its immediate.
+constexpr i64 pack(ValueRange range) { return static_cast<i64>(u64{range.count} << 32 | range.begin); }
+constexpr ValueRange jump_values(const MachineInst& jump) {
+    return {static_cast<u32>(jump.imm), static_cast<u32>(static_cast<u64>(jump.imm) >> 32)};
+}
 
 }  // namespace kiln::emit

@@ -23,6 +23,17 @@ bool computes(Op op) {
 }  // namespace
 
 Result<void> Selector::select(const ir::Function& f, MachineFunction& out) {
+    begin(f, out);
+    region_ = false;
+    pending_ = 0;
+    if (!order_blocks()) return fail("control goes backwards");
+    walk();
+    if (failure_ != nullptr) return fail(failure_);
+    if (guarded_) guard_entry();
+    return {};
+}
+
+void Selector::begin(const ir::Function& f, MachineFunction& out) {
     f_ = &f;
     out_ = &out;
     out.clear();
@@ -32,20 +43,23 @@ Result<void> Selector::select(const ir::Function& f, MachineFunction& out) {
     guarded_ = rounding_changed_ = false;
     changes_rounding_.reset();
     if (layout_ != f.env().layout) set_layout(*f.env().layout);
-    if (!order_blocks()) return fail("control goes backwards");
     values_.assign(f.value_count(), Value{});
     params_.assign(f.value_count(), Param{});
-    u32 position = f.value_count() + 1;
+}
+
+/// The backward walk over all blocks, and the forward walk.
+void Selector::walk() {
+    u32 position = f_->value_count() + 1;
     for (std::size_t i = order_.size(); i-- > 0;) position = analyze_block(order_[i], position);
     forget_slots();
     position_ = position;
-    for (place_ = 0; place_ < order_.size() && failure_ == nullptr; ++place_) block(order_[place_]);
-    if (failure_ != nullptr) return fail(failure_);
-    if (guarded_) {
-        out.code.insert(out.code.begin(), MachineInst{.op = MachineOp::entry_guard});
-        out.code.front().imm = context_word((*layout_)[layout_->rounding].offset - context_bias).disp;
-    }
-    return {};
+    for (place_ = 0; place_ < order_.size() && failure_ == nullptr; ++place_)
+        region_ ? region_block(order_[place_]) : block(order_[place_]);
+}
+
+void Selector::guard_entry() {
+    out_->code.insert(out_->code.begin(), MachineInst{.op = MachineOp::entry_guard});
+    out_->code.front().imm = context_word((*layout_)[layout_->rounding].offset - context_bias).disp;
 }
 
 void Selector::set_layout(const ir::StateLayout& layout) {
@@ -174,6 +188,10 @@ void Selector::block(ir::BlockId id) {
         (lives_in_vector(type(p)) ? at(p).fp : at(p).integer) = param.low;
         at(p).high = param.high;
     }
+    instructions(id);
+}
+
+void Selector::instructions(ir::BlockId id) {
     for (ValueId i = (*f_)[id].first; i != ValueId::none && failure_ == nullptr;
          i = inst_of(i).next, ++position_) {
         if (i == fused_)
@@ -190,10 +208,13 @@ void Selector::instruction(ValueId id) {
     if (at(id).idiom != Idiom::none) return idiom(id, inst);
     if (ir::info(inst.op).spaced && inst.space != ir::Space::flat)
         return unsupported("memory other than the guest's");
+    if (region_ && (is_wide(inst.type) || inst.type == Type::v128 || inst.type == Type::f16))
+        return unsupported("an operation on a type of 16 bits or more than 64, in a region");
     switch (inst.op) {
         case Op::param: break;
         case Op::iconst: set_constant(id, inst.imm); break;
         case Op::get_state: {
+            if (region_) return region_get_state(id, inst);
             const u16 slot = static_cast<u16>(inst.slot);
             if (is_wide(inst.type)) return get_wide(id, slot);
             live_in(id, slot);
@@ -202,7 +223,7 @@ void Selector::instruction(ValueId id) {
             if (at(id).escapes) vacate(slot);
             break;
         }
-        case Op::put_state: put_state(inst); break;
+        case Op::put_state: region_ ? region_put_state(inst) : put_state(inst); break;
 
         case Op::add:
         case Op::sub:
@@ -295,10 +316,15 @@ void Selector::instruction(ValueId id) {
         case Op::fp_set_flags: set_fp_flags(inst); break;
 
         case Op::call: call(id, inst); break;
-        case Op::guard: guard(id, inst); break;
-        case Op::br: br(inst); break;
-        case Op::br_if: br_if(id, inst); break;
-        case Op::switch_: switch_to(inst); break;
+        case Op::guard: region_ ? unsupported("a guard in a region") : guard(id, inst); break;
+        case Op::count:
+            if (!region_) return unsupported("a count of instructions");
+            pending_ += static_cast<u32>(inst.imm);
+            break;
+        case Op::poll: poll(id); break;
+        case Op::br: region_ ? region_br(inst) : br(inst); break;
+        case Op::br_if: region_ ? region_br_if(id, inst) : br_if(id, inst); break;
+        case Op::switch_: region_ ? unsupported("a switch in a region") : switch_to(inst); break;
         case Op::goto_pc: emit(MachineOp::exit_direct).target = add_exit(inst); break;
         case Op::goto_ind: {
             const Reg target = integer(inst.args[0]);

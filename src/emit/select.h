@@ -13,6 +13,9 @@
 // select_fp.cpp       floating point              select_control.cpp  ways on and out
 // select_wide.cpp     values of 128 bits          select_frame.cpp    guards, frame states
 // select_operation.cpp  what is called because the host has no instructions for it
+//
+// select_region.cpp   what is different in regions: control goes back, too; state slots are values from the entry to the
+//                     ways out, whose places the allocator keeps track of for faults
 #pragma once
 
 #include <array>
@@ -37,6 +40,10 @@ class Selector {
     /// Selects `f`, which must be well formed (ir/verify.h), into `out` (emptied first). Control in `f` only goes
     /// forward; what the tier has no code for is an error that names it.
     Result<void> select(const ir::Function& f, MachineFunction& out);
+
+    /// The same for a region (opt::Level::region): state slots are read in the first block and written before ways out
+    /// only, and only a `br` gives parameters to a block that several ways lead to.
+    Result<void> select_region(const ir::Function& f, MachineFunction& out);
 
   private:
     using ValueId = ir::ValueId;
@@ -84,6 +91,10 @@ class Selector {
 
     // select.cpp
     struct Rules;
+    void begin(const ir::Function& f, MachineFunction& out);
+    void walk();
+    void guard_entry();
+    void instructions(ir::BlockId id);
     void set_layout(const ir::StateLayout& layout);
     bool order_blocks();
     bool order_anew();
@@ -250,6 +261,30 @@ class Selector {
     u32 retired(const Inst& inst) const;
     u32 site(const Inst& inst);
 
+    // select_region.cpp
+    void order_region_blocks();
+    void define_parameters();
+    void define_entry_values();
+    bool is_fp_slot(ir::SlotId slot) const;
+    void find_fp_uses();
+    bool is_fp_value(ValueId value) const;
+    void region_block(ir::BlockId id);
+    void region_get_state(ValueId id, const Inst& inst);
+    void region_put_state(const Inst& inst);
+    /// Notes a poll, which the `br` behind it makes.
+    void poll(ValueId id);
+    void region_br(const Inst& inst);
+    void region_br_if(ValueId id, const Inst& inst);
+    /// The state that those who look at `inst` must find, other slots being as at the entry.
+    ValueRange frame_of(const Inst& inst);
+    Reg entry_value(ir::SlotId slot);
+    StateValue state_value(ir::SlotId slot, ValueId value);
+    void belongs(VirtualRegister& value, ir::SlotId slot);
+    /// What was put since the block began, for its way out.
+    ValueRange take_puts();
+    /// Leaves as for a fault at `inst`, of an access at `address` that is not aligned, if `condition` of the flags.
+    void leave_misaligned(const Inst& inst, Condition condition, Reg address);
+
     MachineInst& emit(MachineOp op, u8 width = 8, Reg r0 = Reg::none, Reg r1 = Reg::none, Reg r2 = Reg::none,
                       i64 imm = 0);
     MachineInst& emit_mem(MachineOp op, u8 width, Reg r0, const Address& mem, i64 imm = 0);
@@ -282,6 +317,16 @@ class Selector {
     bool guarded_ = false;           // the unit is only entered when MXCSR rounds as the guest's mode says
     bool rounding_changed_ = false;  // by code that was selected
     std::optional<bool> changes_rounding_;  // the unit does; nothing: not known yet
+
+    bool region_ = false;
+    std::vector<u32>
+        counted_;  // by block: instructions completed besides those that origins say, where it begins
+    std::vector<u8> counted_known_;
+    u32 pending_ = 0;          // the same where selection is
+    std::vector<u8> fp_uses_;  // by value: whether it is an i64 that is only used as a floating-point number
+    std::vector<Reg> pinned_;  // by slot: where it is at the entry
+    std::vector<StateValue> puts_;   // since the block began
+    ValueId polls_ = ValueId::none;  // the poll before a way back, until that
 };
 
 inline constexpr i32 fp_flags_disp = i32{offsetof(abi::Context, fp_flags)} - context_bias;

@@ -19,12 +19,14 @@ u32 Selector::add_exit(const Inst& inst) {
     const bool direct = inst.op == Op::goto_pc;
     out_->exits.push_back({.kind = direct ? Exit::Kind::direct : Exit::Kind::indirect,
                            .retired = retired(inst),
-                           .pc = direct ? inst.imm : 0});
+                           .pc = direct ? inst.imm : 0,
+                           .state = take_puts()});
     return static_cast<u32>(out_->exits.size() - 1);
 }
 
 void Selector::leave(abi::ExitReason reason, u64 pc, u32 retired) {
-    out_->exits.push_back({.kind = Exit::Kind::leave, .reason = reason, .retired = retired, .pc = pc});
+    out_->exits.push_back(
+        {.kind = Exit::Kind::leave, .reason = reason, .retired = retired, .pc = pc, .state = take_puts()});
     emit(MachineOp::exit_direct).target = static_cast<u32>(out_->exits.size() - 1);
 }
 

@@ -32,6 +32,7 @@ std::vector<Selector::FrameRegs> Selector::frame_registers(const Inst& inst) {
 }
 
 u32 Selector::frame_site(const Inst& inst) {
+    if (region_) return site(inst);
     const auto frame = frame_registers(inst);
     const u32 number = site(inst);
     if (frame.empty()) return number;

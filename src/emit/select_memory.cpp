@@ -10,13 +10,14 @@ using ir::Type;
 using ir::ValueId;
 
 u32 Selector::retired(const Inst& inst) const {
-    return inst.origin == ir::OriginId::none ? 0 : ir::index(inst.origin) + 1;
+    return pending_ + (inst.origin == ir::OriginId::none ? 0 : ir::index(inst.origin) + 1);
 }
 
 u32 Selector::site(const Inst& inst) {
-    const FaultSite site{(*f_)[inst.origin], retired(inst) - 1};
-    // Accesses of one guest instruction share their site.
-    if (out_->sites.empty() || out_->sites.back() != site) out_->sites.push_back(site);
+    FaultSite site{(*f_)[inst.origin], retired(inst) - 1};
+    site.state = frame_of(inst);
+    // Accesses of one guest instruction share their site; in regions, each has a frame of its own.
+    if (region_ || out_->sites.empty() || out_->sites.back() != site) out_->sites.push_back(site);
     return static_cast<u32>(out_->sites.size() - 1);
 }
 
@@ -46,6 +47,10 @@ void Selector::check_aligned(const Inst& inst, ValueId address) {
         reg = out_->new_value(false);
         emit_mem(MachineOp::lea, 8, reg, {.base = exact.base, .index = exact.index, .disp = exact.disp});
     }
+    if (region_) {
+        emit(MachineOp::test_imm, 4, reg, Reg::none, Reg::none, bytes - 1);
+        return leave_misaligned(inst, Condition::not_equal, reg);
+    }
     if (inst.frame.count != 0)
         return leave_unless(inst, {.reason = abi::ExitReason::fault, .misaligned = reg}, [&] {
             emit(MachineOp::test_imm, 8, reg, Reg::none, Reg::none, bytes - 1);
@@ -67,6 +72,11 @@ void Selector::load(ValueId id, const Inst& inst) {
         return settle(id, to, true);
     }
     // A value that is only put to a vector register's slot is loaded there. (An f64 slot's load is one of an i64.)
+    if (region_ && width == 8 && fp_uses_[ir::index(id)] != 0) {
+        const Reg to = out_->new_value(true);
+        emit_mem(MachineOp::fload, 8, to, mem).site = where;
+        return settle(id, to, true);
+    }
     if (width == 8 && v.home != no_slot && !v.escapes && is_vector(slots_[v.home].pinned)) {
         const Reg to = result(id, true);
         emit_mem(MachineOp::fload, 8, to, mem).site = where;

@@ -1,7 +1,9 @@
-// Tier 1: one unit at a time, in one pass each of selection, allocation and encoding.
+// From IR to a unit's code: tier 1, one unit at a time, and tier 2, regions; in one pass each of selection, allocation and
+// encoding.
 #pragma once
 
 #include "emit/allocate.h"
+#include "emit/allocate_region.h"
 #include "emit/encode.h"
 #include "emit/select.h"
 
@@ -21,9 +23,17 @@ class Translator {
             .and_then([&] { return encoder_.encode(machine_, counts, unit); });
     }
 
+    /// The same for a region (Selector::select_region).
+    Result<void> translate_region(const ir::Function& f, abi::UnitCode& unit) {
+        return selector_.select_region(f, machine_)
+            .and_then([&] { return region_allocator_.allocate(machine_); })
+            .and_then([&] { return encoder_.encode(machine_, false, unit); });
+    }
+
   private:
     Selector selector_;
     Allocator allocator_;
+    RegionAllocator region_allocator_;
     Encoder encoder_;
     MachineFunction machine_;
 };

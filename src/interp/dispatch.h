@@ -53,16 +53,17 @@ inline void give_pair(u8* state, u16 number, u128 value) {
     KILN_HANDLER_CALL abi::ExitReason name([[maybe_unused]] const Code* ip, [[maybe_unused]] u8* state, \
                                            [[maybe_unused]] u8* memory)
 
-/// Counts the instructions of an exit cell; whether the budget allows going on. One instruction on memory, so
+/// Counts instructions, those of an exit cell; whether the budget allows going on. One instruction on memory, so
 /// that a signal handler's store to the budget is never lost (abi/context.h).
-inline bool within_budget(const Code* exit, u8* state) {
+inline bool take_from_budget(u8* state, u64 instructions) {
     bool negative;
     asm volatile("subq %2, %1"
                  : "=@ccs"(negative), "+m"(context_of(state).budget)
-                 : "r"(u64{exit->c})
+                 : "r"(instructions)
                  : "memory");
     return !negative;
 }
+inline bool within_budget(const Code* exit, u8* state) { return take_from_budget(state, exit->c); }
 
 /// Leaves a unit for `pc` with a reason that asks the run loop to go on there.
 inline abi::ExitReason leave_for(const Code* exit, u8* state, u64 pc, abi::ExitReason reason) {

@@ -241,6 +241,8 @@ void Flattener::instruction(ValueId id) {
             emit_faulting(inst, guard_handler(), 0, a, 0, 0, 0);
             break;
         }
+        case Op::count: emit(count_handler(), 0, 0, 0, 0, inst.imm); break;
+        case Op::poll: emit_faulting(inst, poll_handler(), 0, 0, 0, 0, 0); break;
 
         case Op::br: jump(inst.edges[0]); break;
         case Op::br_if: br_if(inst); break;

@@ -80,6 +80,10 @@ Handler rebox_handler(ir::Type type);
 Handler call_handler(bool has_result);
 // leave by site imm2 unless word a bit 0
 Handler guard_handler();
+// budget -= imm
+Handler count_handler();
+// leave by site imm2 if the budget is negative
+Handler poll_handler();
 
 // continue at cell imm2
 Handler branch_handler();

@@ -22,6 +22,18 @@ KILN_HANDLER(guard) {
     return abi::ExitReason::side_exit;
 }
 
+KILN_HANDLER(count) {
+    take_from_budget(state, ip->imm);
+    KILN_NEXT;
+}
+
+KILN_HANDLER(poll) {
+    if (context_of(state).budget >= 0) [[likely]]
+        KILN_NEXT;
+    stop_at(ip, state);
+    return abi::ExitReason::poll;
+}
+
 KILN_HANDLER(branch) { KILN_CONTINUE(reinterpret_cast<const Code*>(ip->imm2)); }
 
 KILN_HANDLER(branch_if) {
@@ -76,6 +88,8 @@ KILN_HANDLER(leave) {
 
 Handler call_handler(bool has_result) { return has_result ? call<true> : call<false>; }
 Handler guard_handler() { return guard; }
+Handler count_handler() { return count; }
+Handler poll_handler() { return poll; }
 Handler branch_handler() { return branch; }
 Handler branch_if_handler() { return branch_if; }
 Handler exit_if_handler() { return exit_if; }

@@ -28,7 +28,7 @@ struct StateLayout {
     SlotId pc;        ///< where the guest's program counter is stored when a unit is left
     SlotId rounding;  ///< the FP rounding mode that Rounding::dyn reads, as a Rounding's number
     /// The slots that code uses most, hottest first: tiers keep as many of them in host registers as they have. By the
-    /// kind of number they mostly hold; all are i64.
+    /// kind of number they mostly hold; all are i64, and hot_fp has all slots of floating-point registers.
     std::span<const SlotId> hot_integer = {}, hot_fp = {};
 
     const Slot& operator[](SlotId id) const { return slots[static_cast<u16>(id)]; }

@@ -113,6 +113,7 @@ class Function {
     BlockId add_block();
     ValueId add_param(BlockId block, Type type);
     OriginId add_origin(GuestAddr pc);
+    u32 origin_count() const { return static_cast<u32>(origins_.size()); }
     EdgeId add_edge(BlockId target, std::span<const ValueId> args);
     /// The ways out of a switch: `otherwise` when no case has the operand's value.
     Range add_ways(EdgeId otherwise, std::span<const SwitchCase> cases);

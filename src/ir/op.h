@@ -104,6 +104,7 @@ enum class Shape : u8 {
     goto_pc,   // imm               with Hint call: imm, return address
     goto_ind,  // %a                with Hint call: %a, return address
     leave,     // imm
+    count,     // imm, signed
     trap,      //
 };
 
@@ -195,6 +196,7 @@ constexpr u8 arg_count(Shape s) {
         case Shape::br:
         case Shape::goto_pc:
         case Shape::leave:
+        case Shape::count:
         case Shape::trap: return 0;
     }
     return 0;

@@ -267,6 +267,7 @@ class Parser {
             case Shape::nullary:
             case Shape::trap: break;
             case Shape::imm: inst.imm = constant(inst.type); break;
+            case Shape::count:
             case Shape::leave: inst.imm = number(); break;
             case Shape::effect:
             case Shape::unary:

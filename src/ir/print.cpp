@@ -181,6 +181,7 @@ class Printer {
                 if (inst.hint() == Hint::call) fmt::format_to(out(), ", {:#x}", inst.imm2);
                 break;
             case Shape::leave: fmt::format_to(out(), " {:#x}", inst.imm); break;
+            case Shape::count: fmt::format_to(out(), " {}", static_cast<i64>(inst.imm)); break;
         }
     }
 

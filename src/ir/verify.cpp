@@ -165,6 +165,7 @@ class Verifier {
             case Shape::nullary:
             case Shape::br:
             case Shape::goto_pc:
+            case Shape::count:
             case Shape::leave:
             case Shape::trap: break;
         }

@@ -16,36 +16,39 @@ constexpr Pass pass_table[] = {
 #undef OPT_PASS
 };
 
-enum class When { tier0, full, always };
+// Which levels take a step, a bit each.
+constexpr u8 bit(Level level) { return static_cast<u8>(1 << static_cast<u8>(level)); }
+constexpr u8 tier0 = bit(Level::tier0), full = bit(Level::full), region = bit(Level::region);
+constexpr u8 always = tier0 | full | region;
 
 struct Step {
     bool (*run)(ir::Function& f);
-    When when;
+    u8 levels;
     std::string_view name;
 };
-#define STEP(pass, when) {pass, When::when, #pass}
+#define STEP(pass, levels) {pass, levels, #pass}
 
 constexpr Step steps[] = {
+    // Later passes and the allocator put things on ways; passes never join blocks again.
+    STEP(split_edges, region),
+    // Before anything can be known of what the guest computes from block to block, it must be values.
+    STEP(promote_state, region),
     // Guest instructions talk through state slots: only when reads are values can anything else see them. The
     // interpreter reads slots at no cost, so there values stay within their blocks.
     STEP(local_copy_propagation, tier0),
-    STEP(copy_propagation, full),
+    STEP(copy_propagation, full | region),
     // Constants that the guest builds in several instructions are now connected.
     STEP(fold, always),
     // After folding equal values look equal. Guest compilers leave few; it pays only for code that runs long.
-    STEP(common_subexpressions, full),
+    STEP(common_subexpressions, full | region),
     // Reads are gone, so most writes are overwritten unseen; frame states cost nothing until a fault.
-    STEP(deferred_state_stores, always),
+    STEP(deferred_state_stores, tier0 | full),
     // What the removed stores alone kept alive has one use less: chains of additions and addresses now fold.
-    STEP(fold, full),
+    STEP(fold, full | region),
     // Last: every step above leaves values without a use.
     STEP(dead_code, always),
 };
 #undef STEP
-
-bool takes(Level level, When when) {
-    return when == When::always || (when == When::tier0) == (level == Level::tier0);
-}
 
 }  // namespace
 
@@ -71,7 +74,7 @@ u64 run_pipeline(ir::Function& f, Level level, const PipelineOptions& options) {
     u64 count = 0;
     if (level == Level::none) return count;
     for (const Step& step : steps) {
-        if (!takes(level, step.when)) continue;
+        if ((step.levels & bit(level)) == 0) continue;
         if (count == options.most) break;
         ++count;
         step.run(f);

@@ -9,10 +9,11 @@
 namespace kiln::opt {
 
 enum class Level : u8 {
-    none,   ///< no pass
-    tier0,  ///< the cheap ones, some 75 ns per IR instruction, shaped for an engine that reads slots at no
-            ///< cost
-    full,   ///< everything, for code worth compiling
+    none,    ///< no pass
+    tier0,   ///< the cheap ones, some 75 ns per IR instruction, shaped for an engine that reads slots at no
+             ///< cost
+    full,    ///< everything, for code worth compiling
+    region,  ///< for regions (lift/region.h): state becomes values from block to block
 };
 // Measured on real guest programs, tier0 does not pay in the interpreter: 16 % fewer cells, but loops run
 // within 5 % of what they do without passes, and a short program spends up to 25 % more.

@@ -161,6 +161,7 @@ ValueId Simplifier::simplify(ValueId id) {
         case Shape::goto_pc:
         case Shape::goto_ind:
         case Shape::leave:
+        case Shape::count:
         case Shape::trap: return id;
     }
     return id;

@@ -18,13 +18,16 @@ struct CachedUnit {
     const void* entry = nullptr;  ///< code->entry()
     const Tier* tier = nullptr;
     bool warm = false;  ///< lifted as LiftOptions say; else a basic block that counts how often it is entered
-    bool given = false;                  ///< to the store
-    std::atomic<bool> suspended{false};  ///< its code is: nobody has come by since
-    u8 age = 0;                          ///< evictions since somebody came by
-    u16 counting = 0;                    ///< while cold: it asks again after so many
+    bool given = false;                     ///< to the store
+    std::atomic<bool> suspended{false};     ///< its code is: nobody has come by since
+    std::atomic<bool> wants_region{false};  ///< it has been found running often
+    u8 age = 0;                             ///< evictions since somebody came by
+    u16 counting = 0;                       ///< while cold: it asks again after so many
     u32 counted =
         0;          ///< entries of the guest code while it was cold, as of when it last asked (run/policy.h)
     u32 epoch = 0;  ///< as of when `counted` is
+    u32 samples = 0;             ///< that found the guest at its start
+    bool has_no_region = false;  ///< tier 2 has said so
     u32 instructions = 0;
     u32 bytes = 0;  ///< that it takes in all
     std::unique_ptr<TierCode> code;

@@ -26,7 +26,8 @@ class Chaos {
     /// Whether another engine takes over; which.
     bool switches_engine() { return on_ && random() % 65536 == 0; }
     EngineKind engine() {
-        constexpr EngineKind kinds[] = {EngineKind::interp, EngineKind::jit1, EngineKind::hybrid};
+        constexpr EngineKind kinds[] = {EngineKind::interp, EngineKind::jit1, EngineKind::jit2,
+                                        EngineKind::hybrid};
         return kinds[random() % std::size(kinds)];
     }
 

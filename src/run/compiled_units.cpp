@@ -128,6 +128,8 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode
     (*unit)->fault_points_ = code.fault_points;
     if (!code.frame_values.empty())
         (*unit)->frame_values_ = std::make_unique<const std::vector<abi::FrameValue>>(code.frame_values);
+    (*unit)->frames_ = code.frames;
+    (*unit)->places_ = code.places;
     memory_->write(offset, code.bytes);
     for (const abi::UnitRelocation& relocation : code.relocations)
         set_distance(offset + relocation.offset, relocation.stub);
@@ -221,6 +223,22 @@ bool CompiledUnits::recover(int signal, const siginfo_t* info, void* ucontext) {
     if (unit->frame_values_ != nullptr)
         for (const abi::FrameValue& value : *unit->frame_values_)
             if (value.offset == offset) slot(value.slot) = slot(value.word);
+    if (!unit->frames_.empty()) {
+        // All of them are read before any is written: one may be in the slot of another.
+        const abi::PlaceRange frame = unit->frames_[static_cast<std::size_t>(point - points.begin())];
+        u64 values[abi::max_frame];
+        for (u32 i = 0; i < frame.count; ++i) {
+            const abi::StatePlace& place = unit->places_[frame.begin + i];
+            if (place.place < 16)
+                values[i] = reg(place.place);
+            else if (place.place < 32)
+                std::memcpy(&values[i], &machine.fpregs->_xmm[place.place - 16], 8);
+            else
+                values[i] = place.place == abi::StatePlace::constant ? place.value
+                                                                     : slot(static_cast<u32>(place.value));
+        }
+        for (u32 i = 0; i < frame.count; ++i) slot(unit->places_[frame.begin + i].slot) = values[i];
+    }
     slot(units->pc_offset_) = point->pc.raw;
     context.budget = static_cast<i64>(reg(units->stubs_.budget_register)) - point->retired;
     u64 address = static_cast<u64>(i64{point->disp});

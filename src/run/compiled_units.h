@@ -30,7 +30,8 @@ class CompiledUnit {
     const void* entry() const;
     std::span<const u8> code() const { return {static_cast<const u8*>(entry()), code_bytes_}; }
     std::size_t bytes() const {
-        return sizeof(CompiledUnit) + code_bytes_ + fault_points_.size() * sizeof(abi::FaultPoint);
+        return sizeof(CompiledUnit) + code_bytes_ + fault_points_.size() * sizeof(abi::FaultPoint) +
+               frames_.size() * sizeof(abi::PlaceRange) + places_.size() * sizeof(abi::StatePlace);
     }
     /// From now on whoever enters goes to `target`, or leaves with ExitReason::lookup while that is null. Any thread
     /// may be in the unit.
@@ -57,6 +58,8 @@ class CompiledUnit {
     u32 offset_ = 0, code_bytes_ = 0, forward_ = 0;  // no code: there was no room for it
     std::vector<abi::FaultPoint> fault_points_;
     std::unique_ptr<const std::vector<abi::FrameValue>> frame_values_;  // null: it has none
+    std::vector<abi::PlaceRange> frames_;                               // of regions: by fault point
+    std::vector<abi::StatePlace> places_;
     std::vector<Link> links_;
 };
 

@@ -13,6 +13,12 @@ namespace {
 /// Guest instructions between polls that nobody asked for: they only keep the count from overflowing.
 constexpr i64 budget = i64{1} << 40;
 
+/// Guest instructions between two looks where the guest is, on average: to find the regions where it spends its time.
+constexpr u64 samples_for_regions = 65'536;
+
+/// They are doubled as often, at most, while samples find regions only.
+constexpr u32 most_calm = 4;
+
 /// For --trace=tier, of a unit that was made: why no better tier has it, the unit before it, its instructions.
 std::string detail_of(std::string_view why_not, const CachedUnit* before, u32 instructions) {
     std::string text;
@@ -122,6 +128,8 @@ void Engine::settle_counts() {
 // ---- Engines ----
 
 EngineRules Engine::provide(EngineRules rules) {
+    if (rules.tiers_up() && options_.policy.region_after == 0)
+        rules.best = std::min(rules.best, TierLevel::units);
     for (std::size_t level = 0; level <= static_cast<u8>(rules.best); ++level) {
         std::unique_ptr<Tier>& own = tiers_[level];
         if (own != nullptr) continue;
@@ -184,6 +192,7 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
         case abi::ExitReason::lookup: return false;
         case abi::ExitReason::poll:
             if (options_.sample_every != 0 && !context.attention) take_sample(thread);
+            if (rules_.makes_regions() && !context.attention) find_running(thread);
             context.refill(grant(thread));
             context.link_site = nullptr;
             return context.attention;
@@ -239,12 +248,31 @@ abi::ExitReason Engine::run_timed(Thread& thread, const CachedUnit& unit) {
 }
 
 i64 Engine::grant(Thread& thread) const {
-    if (options_.sample_every == 0) return budget;
+    // A region goes back to its loops' beginnings by itself: a thread finds out that it has been retired when it polls.
+    const bool regions = rules_.makes_regions();
+    if (options_.sample_every == 0 && !regions) return budget;
+    u64 every = options_.sample_every != 0 ? options_.sample_every : ~u64{0};
+    if (regions) every = std::min(every, samples_for_regions << thread.calm_);
     // Not always the same, lest a loop be sampled at the same place each time. (Marsaglia, Xorshift RNGs, 2003.)
     thread.random_ ^= thread.random_ << 13;
     thread.random_ ^= thread.random_ >> 7;
     thread.random_ ^= thread.random_ << 17;
-    return static_cast<i64>(options_.sample_every / 2 + thread.random_ % options_.sample_every);
+    return static_cast<i64>(every / 2 + thread.random_ % every);
+}
+
+void Engine::find_running(Thread& thread) {
+    const u64 executed = thread.context_.instructions();
+    const u64 instructions = executed - std::exchange(thread.found_instructions_, executed);
+    const std::lock_guard lock(mutex_);
+    CachedUnit* const unit = units_.find(pc_of(thread.context_));
+    const bool may_improve = unit != nullptr && rules_.tiers_up() && unit->tier->level == TierLevel::units &&
+                             !unit->has_no_region && !never_compiled_.contains(unit->pc);
+    if (may_improve)
+        thread.calm_ = 0;
+    else if (unit != nullptr && unit->tier->level == TierLevel::regions)
+        thread.calm_ = std::min(thread.calm_ + 1, most_calm);
+    if (may_improve && policy_.note_sample(*unit, instructions))
+        unit->wants_region.store(true, std::memory_order_relaxed);
 }
 
 void Engine::take_sample(Thread& thread) {
@@ -279,7 +307,9 @@ const CachedUnit* Engine::find_ready(u64 pc) const {
     if (has_stops_.load(std::memory_order_acquire) || policy_.counts_searches() || chaos_.on())
         return nullptr;
     const CachedUnit* const unit = units_.find(pc);
-    if (unit == nullptr || unit->suspended.load(std::memory_order_relaxed)) return nullptr;
+    if (unit == nullptr || unit->suspended.load(std::memory_order_relaxed) ||
+        unit->wants_region.load(std::memory_order_relaxed))
+        return nullptr;
     return unit->warm || unit->code->entries_left() != 0 ? unit : nullptr;
 }
 
@@ -310,23 +340,38 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         policy_.count_entries(*unit, unit->counting);
         if (!policy_.is_hot(*unit)) count_entries(*unit);
     }
-    const auto wanted = [&] { return unit == nullptr || (!unit->warm && policy_.is_hot(*unit)); };
+    const auto wanted = [&] {
+        return unit == nullptr || (!unit->warm && policy_.is_hot(*unit)) || unit->wants_region;
+    };
     while (wanted()) {
         const bool warm = unit != nullptr || policy_.hot_after() == 0;
         const u64 invalidation = invalidation_;
         Making how = making(thread, pc, warm);
+        if (unit != nullptr && unit->wants_region.exchange(false)) {
+            if (how.compiler == nullptr || !rules_.makes_regions()) continue;
+            how.compiler = &tier(TierLevel::regions);
+            how.reason = TierReason::sampled;
+        }
         lock.unlock();
         park(thread, reason);  // others need not wait for this thread to free units meanwhile
         std::unique_ptr<CachedUnit> made = make(thread, pc, how);
-        if (made == nullptr) {
+        if (made == nullptr && how.reason != TierReason::no_region) {
             reason = abi::ExitReason::fetch_fault;
             return nullptr;
         }
         come_in(thread);
         lock.lock();
         unit = units_.find(pc);
+        if (made == nullptr) {
+            note_decision(how.reason, pc, how.why_not);
+            if (unit != nullptr) unit->has_no_region = true;
+        }
+        if (how.reason == TierReason::sampled || made == nullptr) policy_.note_region(how.nanoseconds);
+        if (made == nullptr) continue;
         // Another thread may have been faster, or the code may have changed meanwhile: then see once more.
-        if (invalidation != invalidation_ || !wanted() || (unit != nullptr && !warm)) continue;
+        const bool outdated =
+            how.reason == TierReason::sampled ? unit == nullptr : !wanted() || (unit != nullptr && !warm);
+        if (invalidation != invalidation_ || outdated) continue;
         const std::string why =
             log_on(LogItem::tier) ? detail_of(how.why_not, unit, thread.lifted_.instructions) : std::string();
         if (unit != nullptr) {

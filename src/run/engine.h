@@ -190,6 +190,8 @@ class Engine {
     /// Guest instructions until a thread that nobody asks for attention is next in leave().
     i64 grant(Thread& thread) const;
     void take_sample(Thread& thread);
+    /// Counts that the guest was found where it is.
+    void find_running(Thread& thread);
     /// The same as run(), taking the time for the policy.
     abi::ExitReason run_timed(Thread& thread, const CachedUnit& unit);
     /// Does what leaving translated code with `reason` asks of the engine itself; whether run() returns.
@@ -208,6 +210,8 @@ class Engine {
     bool lift(Thread& thread, u64 pc, const abi::LiftOptions& lift_options);
     /// Gives the unit of the thread's function code of how.compiler, if that has any for it; of the interpreter.
     void compile(Thread& thread, CachedUnit& unit, Making& how);
+    /// Gives the unit the code of the region around it, if there is any; else `how` says why not.
+    void compile_region(Thread& thread, CachedUnit& unit, Making& how);
     void interpret(Thread& thread, u64 pc, CachedUnit& unit);
 
     bool stops_at(GuestAddr pc) const {
@@ -356,6 +360,9 @@ class Engine::Thread {
     u32 interpreted_ = 0;  // counts towards the next that is timed
     // Of EngineOptions::sample_every.
     u64 sampled_instructions_ = 0;
+    // Of find_running():
+    u64 found_instructions_ = 0;  // executed when it came last
+    u32 calm_ = 0;                // how often it has found nothing to do
     u64 random_ = 1;
     // Its latest write to watched code.
     GuestAddr written_page_;

@@ -22,7 +22,7 @@ Engine::Making Engine::making(Thread& thread, u64 pc, bool warm) const {
     thread.watching_ = watching_;
     if (watching_) how.lift.max_instructions = 1;
     if (!warm) return how;
-    if (rules_.compiles() && !watching_ && !never_compiled_.contains(pc)) how.compiler = &tier(rules_.best);
+    if (rules_.compiles() && !watching_ && !never_compiled_.contains(pc)) how.compiler = &tier(rules_.warm());
     how.lift.read_once = how.compiler != nullptr;
     // Where units are cold first, they have been counted.
     if (how.compiler != nullptr && rules_.tiers_up()) how.lift.profile = &block_counts_;
@@ -49,9 +49,11 @@ abi::CodeHistory Engine::BlockCounts::at(GuestAddr pc) const {
 std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     abi::Lifted& lifted = thread.lifted_;
     thread.code_.clear(how.invalidation);
-    const bool timed = times_are_counted || (policy_.adapts() && how.compiler != nullptr);
+    const bool timed = times_are_counted || how.reason == TierReason::sampled ||
+                       (policy_.adapts() && how.compiler != nullptr);
     const u64 begin_ns = timed ? CountedTime::now() : 0;
     auto unit = std::make_unique<CachedUnit>();
+    unit->pc = pc;
     // Templates know nothing of a debugger's wishes.
     const bool debugged = thread.watching_ || how.lift.stops != nullptr;
     if (how.compiler == nullptr && options_.templates && options_.opt == OptLevel::none && !debugged) {
@@ -60,27 +62,34 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
         unit->tier = &interpreter();
         if (unit->code != nullptr) count(Counter::assembled_instructions, lifted.instructions);
     }
+    if (how.compiler != nullptr && how.compiler->level == TierLevel::regions)
+        compile_region(thread, *unit, how);
+    if (timed) how.nanoseconds = CountedTime::now() - begin_ns;
+    if (unit->code == nullptr && how.reason == TierReason::no_region) return nullptr;
     if (unit->code == nullptr) {
         if (!lift(thread, pc, how.lift)) return nullptr;
         if (how.compiler != nullptr) compile(thread, *unit, how);
         if (unit->code == nullptr) interpret(thread, pc, *unit);
     }
     count(Counter::units_made);
-    unit->pc = pc;
     unit->warm = how.warm;
     unit->instructions = lifted.instructions;
     unit->entry = unit->code->entry();
     unit->ranges = std::move(lifted.ranges);
     for (const abi::CodeRange& range : unit->ranges) count(Counter::lifted_bytes, range.bytes);
     count(Counter::code_bytes, unit->code->bytes());
-    const bool compiled = unit->tier->level != TierLevel::interpreter;
+    const bool compiled = unit->tier->level == TierLevel::units;
+    const bool region = unit->tier->level == TierLevel::regions;
     if (compiled) {
         count(Counter::compiled_instructions, lifted.instructions);
         count(Counter::compiled_bytes, unit->code->bytes());
     }
     if (timed) how.nanoseconds = CountedTime::now() - begin_ns;
     if (times_are_counted)
-        record(compiled ? Duration::unit_compiled : Duration::unit_interpreted, how.nanoseconds);
+        record(region     ? Duration::region_compiled
+               : compiled ? Duration::unit_compiled
+                          : Duration::unit_interpreted,
+               how.nanoseconds);
     return unit;
 }
 
@@ -120,6 +129,28 @@ void Engine::compile(Thread& thread, CachedUnit& unit, Making& how) {
     }
     how.reason = code.error().code == ENOMEM ? TierReason::no_room : TierReason::no_code;
     how.why_not = std::move(code.error().message);
+}
+
+void Engine::compile_region(Thread& thread, CachedUnit& unit, Making& how) {
+    const CountedTime time(Counter::region_ns);
+    abi::Lifted& lifted = thread.lifted_;
+    auto code =
+        thread.translator(*how.compiler).translate_region(GuestAddr(unit.pc), thread.code_, how.lift, lifted);
+    if (code) {
+        count(Counter::regions_compiled);
+        count(Counter::region_instructions, lifted.instructions);
+        count(Counter::region_bytes, (*code)->bytes());
+        unit.code = std::move(*code);
+        unit.tier = how.compiler;
+        return;
+    }
+    count(Counter::regions_rejected);
+    how.why_not = std::move(code.error().message);
+    // One that was found running stays the unit that it is.
+    if (how.reason == TierReason::sampled)
+        how.reason = TierReason::no_region;
+    else
+        how.compiler = &tier(TierLevel::units);
 }
 
 void Engine::interpret(Thread& thread, u64 pc, CachedUnit& unit) {

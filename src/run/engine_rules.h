@@ -7,6 +7,8 @@
 // there until something leaves.
 #pragma once
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/options.h"
 
@@ -16,13 +18,17 @@ namespace kiln::run {
 enum class TierLevel : u8 {
     interpreter,  ///< can do everything: the others' fallback
     units,        ///< compiles unit by unit
+    regions,      ///< compiles what units are in the midst of: loops, and the functions they call
 };
-inline constexpr std::size_t tier_levels = 2;
+inline constexpr std::size_t tier_levels = 3;
 
 struct EngineRules {
     TierLevel first, best;
 
     bool compiles() const { return best != TierLevel::interpreter; }
+    /// The tier of code that has been entered often: of better ones it must have been running for long.
+    TierLevel warm() const { return tiers_up() ? std::min(best, TierLevel::units) : best; }
+    bool makes_regions() const { return best == TierLevel::regions; }
     /// Whether code is made anew by a better tier when it has been entered often enough.
     bool tiers_up() const { return first != best; }
 };
@@ -31,7 +37,8 @@ constexpr EngineRules rules_of(EngineKind kind) {
     switch (kind) {
         case EngineKind::interp: return {TierLevel::interpreter, TierLevel::interpreter};
         case EngineKind::jit1: return {TierLevel::units, TierLevel::units};
-        case EngineKind::hybrid: return {TierLevel::interpreter, TierLevel::units};
+        case EngineKind::jit2: return {TierLevel::regions, TierLevel::regions};
+        case EngineKind::hybrid: return {TierLevel::interpreter, TierLevel::regions};
     }
     KILN_UNREACHABLE();
 }

@@ -18,7 +18,8 @@
 namespace kiln::run {
 
 struct PolicyOptions {
-    u32 hot_after = 64;  ///< with `adaptive`, until enough is known
+    u32 hot_after = 64;    ///< with `adaptive`, until enough is known
+    u32 region_after = 0;  ///< samples; 0: no regions
     bool adaptive = false;
     double alpha = 0.2;
     double decay = 1;  ///< 1: entries are never forgotten
@@ -33,6 +34,16 @@ class Policy {
 
     /// A unit entered so often is to be compiled.
     u32 hot_after() const { return hot_after_; }
+
+    /// A sample found the guest at the start of a unit, so many instructions after the one before: whether the region around
+    /// it is to be compiled now. Regions take no more than a tenth of the time that the guest has run, as far as is known.
+    bool note_sample(CachedUnit& unit, u64 instructions) {
+        instructions_ += instructions;
+        return ++unit.samples >= options_.region_after &&
+               instructions_ >= region_ns_ * instructions_per_region_ns;
+    }
+    /// Compiling a region, or finding out that there is none, took so long.
+    void note_region(u64 nanoseconds) { region_ns_ += nanoseconds; }
 
     bool is_hot(const CachedUnit& cold) const { return cold.counted >= hot_after_; }
     /// Whether count_search() wants to be told. Any thread, without the lock.
@@ -55,6 +66,8 @@ class Policy {
     void note_interpreted(u64 instructions, u64 nanoseconds);
 
   private:
+    /// The guest runs some three in a nanosecond.
+    static constexpr u64 instructions_per_region_ns = 30;
     static constexpr u64 searches_per_epoch = 4096;
     static constexpr u32 look_again_after = 8;  // entries, where what is hot changes
 
@@ -65,6 +78,7 @@ class Policy {
     u32 hot_after_ = 0;
     std::atomic<bool> counts_searches_{false}, adapts_{false};
     u64 searches_ = 0;
+    u64 instructions_ = 0, region_ns_ = 0;
     double compile_ns_ = 0, interpret_ns_ = 0;  // a guest instruction; 0: not known yet
 };
 

@@ -64,6 +64,12 @@ class Translator {
     /// such way: then it must be lifted and translated.
     virtual std::unique_ptr<TierCode> assemble(GuestAddr pc, abi::CodeSource& code,
                                                const abi::LiftOptions& options, abi::Lifted& lifted) = 0;
+    /// The region around `pc`, formed and optimized by the tier itself; for the rest as assemble(). An error where the tier
+    /// makes none, or none there.
+    virtual Result<std::unique_ptr<TierCode>> translate_region(GuestAddr, abi::CodeSource&,
+                                                               const abi::LiftOptions&, abi::Lifted&) {
+        return fail("this tier makes no regions");
+    }
     /// Translates without installing, for a store; `counts`: the unit counts its entries. An error where the tier has no
     /// code for it, or none that can be kept.
     virtual Result<void> encode(const ir::Function&, bool counts, abi::UnitCode&) {

@@ -13,6 +13,7 @@
 #include "interp/interpreter.h"
 #include "interp/templates.h"
 #include "interp/unit_memory.h"
+#include "lift/region.h"
 #include "lift/riscv64/frontend.h"
 #include "opt/pipeline.h"
 #include "run/compiled_units.h"
@@ -179,6 +180,20 @@ class Tier1 final : public Tier {
         return std::make_unique<Tier1Chapter>(*units_, std::move(*code), first_counter);
     }
     u64 code_key() const override { return code_key_; }
+    const emit::EmitOptions& options() const { return options_; }
+    /// Whether fuel and bounds let a unit be made at `pc`; the error says why not.
+    Result<void> may_compile(GuestAddr pc) const {
+        if (pc < fuel_.begin || pc >= fuel_.end)
+            return fail("it is outside of --compile-from and --compile-to");
+        if (units_left_ == 0) return fail("--fuel-units has been used up");
+        return {};
+    }
+    /// Makes a unit of bytes that a translator of the tier has made.
+    Result<std::unique_ptr<TierCode>> install(const abi::UnitCode& code) const {
+        auto unit = make_unit(*units_, code);
+        if (unit) burn(units_left_);
+        return unit;
+    }
     std::span<const u8> stub_code() const override { return units_->stub_code(); }
     bool before_fork() const override { return units_->memory().before_fork().has_value(); }
     void after_fork(bool in_child) const override {
@@ -200,13 +215,10 @@ class Tier1::Making final : public Translator {
   public:
     explicit Making(const Tier1& tier) : tier_(tier), emitter_(tier.features_, tier.options_) {}
     Result<std::unique_ptr<TierCode>> translate(const ir::Function& f) override {
-        if (f.entry() < tier_.fuel_.begin || f.entry() >= tier_.fuel_.end)
-            return fail("it is outside of --compile-from and --compile-to");
-        if (tier_.units_left_ == 0) return fail("--fuel-units has been used up");
+        if (const auto allowed = tier_.may_compile(f.entry()); !allowed)
+            return tl::unexpected(allowed.error());
         if (auto made = make_code(emitter_, f, code_); !made) return tl::unexpected(made.error());
-        auto unit = make_unit(*tier_.units_, code_);
-        if (unit) burn(tier_.units_left_);
-        return unit;
+        return tier_.install(code_);
     }
     std::unique_ptr<TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
                                        abi::Lifted&) override {
@@ -227,6 +239,65 @@ class Tier1::Making final : public Translator {
 
 std::unique_ptr<Translator> Tier1::new_translator(const abi::Frontend&) const {
     return std::make_unique<Making>(*this);
+}
+
+/// Tier 2: what it makes lives among tier 1's units, which must outlive it.
+class Tier2 final : public Tier {
+  public:
+    explicit Tier2(const Tier1& units) : Tier(TierLevel::regions, CodeForm::host), units_(units) {}
+    std::unique_ptr<Translator> new_translator(const abi::Frontend& frontend) const override;
+    abi::ExitReason run(const void* entry, abi::Context& context) const override {
+        return units_.run(entry, context);
+    }
+    void link(const void* site, const void* entry) const override { units_.link(site, entry); }
+    void prepare_thread(abi::Context& context) const override { units_.prepare_thread(context); }
+    std::span<const u8> stub_code() const override { return units_.stub_code(); }
+
+  private:
+    class Making;
+    const Tier1& units_;
+};
+
+class Tier2::Making final : public Translator {
+  public:
+    Making(const Tier1& units, const abi::Frontend& frontend)
+        : units_(units),
+          former_(frontend),
+          function_(frontend.env()),
+          emitter_(emit::host_features(), units.options()) {}
+    Result<std::unique_ptr<TierCode>> translate(const ir::Function&) override {
+        return fail("regions are made of guest code");
+    }
+    std::unique_ptr<TierCode> assemble(GuestAddr, abi::CodeSource&, const abi::LiftOptions&,
+                                       abi::Lifted&) override {
+        return nullptr;
+    }
+    Result<std::unique_ptr<TierCode>> translate_region(GuestAddr pc, abi::CodeSource& code,
+                                                       const abi::LiftOptions& options,
+                                                       abi::Lifted& lifted) override {
+        if (const auto allowed = units_.may_compile(pc); !allowed) return tl::unexpected(allowed.error());
+        const bool loops =
+            former_.form(function_, pc, code, {.stops = options.stops, .profile = options.profile}, lifted);
+        if (lifted.instructions == 0) return fail("there is nothing to be made of the code there");
+        // Units do as well for code that does not come back, and their ways out cost less.
+        if (!loops && options.profile != nullptr) return fail("no loop goes through it");
+        opt::run_pipeline(function_, opt::Level::region);
+        if (auto made = emitter_.translate_region(function_, code_); !made)
+            return tl::unexpected(made.error());
+        return units_.install(code_);
+    }
+    std::string_view listing() const override { return code_.listing; }
+
+  private:
+    const Tier1& units_;
+    lift::RegionFormer former_;
+    ir::Function function_;
+    emit::Translator emitter_;
+    abi::UnitCode code_;
+};
+
+std::unique_ptr<Translator> Tier2::new_translator(const abi::Frontend& frontend) const {
+    return std::make_unique<Making>(units_, frontend);
 }
 
 /// Tier::code_key(): whatever makes other code of the same guest bytes.
@@ -331,10 +402,19 @@ std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressS
     Optimize optimize = passes_of(options);
     // Lockstep's tier keeps passes to itself: its reference has none of them.
     if (options.lockstep != nullptr) optimize = optimize_nothing;
-    const auto make_tier = [options, &frontend, &space](TierLevel level) -> std::unique_ptr<Tier> {
+    const auto make_tier = [options, &frontend, &space, units = static_cast<const Tier*>(nullptr)](
+                               TierLevel level) mutable -> std::unique_ptr<Tier> {
         switch (level) {
             case TierLevel::interpreter: return std::make_unique<Interpreter>();
-            case TierLevel::units: return make_units_tier(frontend, space, options);
+            case TierLevel::units: {
+                std::unique_ptr<Tier> made = make_units_tier(frontend, space, options);
+                units = made.get();
+                return made;
+            }
+            case TierLevel::regions:
+                // Lockstep compares units.
+                if (options.lockstep != nullptr) return nullptr;
+                return std::make_unique<Tier2>(static_cast<const Tier1&>(*units));
         }
         KILN_UNREACHABLE();
     };

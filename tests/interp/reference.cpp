@@ -99,7 +99,8 @@ class Evaluator {
         done_ = true;
         outcome_.reason = reason;
         slot(f_.env().layout->pc) = pc;
-        if (inst.origin != OriginId::none) outcome_.instructions = index(inst.origin) + (completed ? 1 : 0);
+        if (inst.origin != OriginId::none)
+            outcome_.instructions = counted_ + index(inst.origin) + (completed ? 1 : 0);
     }
 
     /// Leaves at `inst` itself, with its frame state applied.
@@ -334,6 +335,8 @@ class Evaluator {
                 if (arg(inst, 0) != 0) return;
                 outcome_.side_exit = inst.imm;
                 return stop(ExitReason::side_exit, inst);
+            case Op::count: counted_ += inst.imm; return;
+            case Op::poll: return;  // nobody asks
             case Op::goto_pc: return leave(ExitReason::lookup, inst, inst.imm, true);
             case Op::goto_ind: return leave(ExitReason::lookup, inst, arg(inst, 0), true);
             case Op::syscall: return leave(ExitReason::syscall, inst, inst.imm, true);
@@ -356,6 +359,7 @@ class Evaluator {
     irtool::Outcome outcome_;
     abi::Context context_;
     bool done_ = false;
+    u64 counted_ = 0;  // by `count`, of instructions
 };
 
 }  // namespace

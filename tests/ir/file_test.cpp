@@ -40,6 +40,8 @@ std::string optimize(ir::Function& f, std::string_view what) {
         run_level(opt::Level::tier0);
     } else if (what == "full") {
         run_level(opt::Level::full);
+    } else if (what == "region") {
+        run_level(opt::Level::region);
     } else {
         while (!what.empty()) {
             const std::string_view name = what.substr(0, what.find(','));

@@ -154,6 +154,8 @@ std::vector<Variant> variants() {
         {"tier0", [](Function& f) { opt::run_pipeline(f, opt::Level::tier0, {.verify_each = true}); }});
     all.push_back(
         {"full", [](Function& f) { opt::run_pipeline(f, opt::Level::full, {.verify_each = true}); }});
+    all.push_back(
+        {"region", [](Function& f) { opt::run_pipeline(f, opt::Level::region, {.verify_each = true}); }});
     all.push_back({"full twice", [](Function& f) {
                        opt::run_pipeline(f, opt::Level::full, {.verify_each = true});
                        opt::run_pipeline(f, opt::Level::full, {.verify_each = true});

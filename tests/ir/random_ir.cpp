@@ -298,6 +298,10 @@ class Generator {
                 inst.args[0] = value(Type::i1);
                 inst.imm = 1 + pick(9);
                 return true;
+            case Shape::count:
+                inst.type = Type::none;
+                inst.imm = pick(50);
+                return true;
             case Shape::param:
             case Shape::br:
             case Shape::br_if:

@@ -6,6 +6,11 @@
 //   function rv64 0x10000 { ... }
 //   ; covers 0x10000+6
 //
+// and in golden/regions.region the same of regions (lift/region.h), `max` being RegionOptions' and `single` meaning that
+// no call is followed:
+//
+//   region fff58513 8082 [max=N] [single]
+//
 // code_cases.h says more of the form. With KILN_BLESS=1 the test writes what comes out instead of comparing.
 #include <cstdlib>
 #include <filesystem>
@@ -18,6 +23,7 @@
 #include "code_cases.h"
 #include "ir/print.h"
 #include "ir/verify.h"
+#include "lift/region.h"
 #include "lift/riscv64/frontend.h"
 #include "memory_code.h"
 
@@ -29,11 +35,17 @@ using test::CodeCase;
 constexpr GuestAddr start = CodeCase::start;
 
 /// The listing, the IR, and what it covers.
-std::string lift(const CodeCase& c) {
+std::string lift(const CodeCase& c, bool region) {
     test::MemoryCode code(start, c.bytes);
     ir::Function f(frontend().env());
     abi::Lifted lifted;
-    frontend().lift(f, start, code, c.options, lifted);
+    if (region)
+        lift::RegionFormer(frontend())
+            .form(f, start, code,
+                  {.max_instructions = c.options.max_instructions, .max_depth = c.options.extend ? 3u : 0u},
+                  lifted);
+    else
+        frontend().lift(f, start, code, c.options, lifted);
     std::ostringstream out;
     out << c.listing(frontend());
     out << ir::print(f) << ";";
@@ -49,10 +61,11 @@ TEST(Golden, Files) {
     const bool bless = std::getenv("KILN_BLESS") != nullptr;
     unsigned count = 0;
     for (const auto& file : std::filesystem::directory_iterator(KILN_SOURCE_DIR "/tests/lift/golden")) {
-        const std::vector<CodeCase> cases = test::read_code_cases(file.path(), "lift");
+        const bool region = file.path().extension() == ".region";
+        const std::vector<CodeCase> cases = test::read_code_cases(file.path(), region ? "region" : "lift");
         std::string blessed;
         for (const CodeCase& c : cases) {
-            const std::string found = lift(c);
+            const std::string found = lift(c, region);
             blessed += c.head + found;
             if (!bless) EXPECT_EQ(found, c.expected) << file.path().filename() << ": " << c.head;
             ++count;

@@ -12,7 +12,7 @@ namespace {
 
 using abi::ExitReason;
 
-constexpr EngineKind kinds[] = {EngineKind::interp, EngineKind::jit1, EngineKind::hybrid};
+constexpr EngineKind kinds[] = {EngineKind::interp, EngineKind::jit1, EngineKind::jit2, EngineKind::hybrid};
 
 /// a1 rounds of: a call, an indirect call, branches both ways, memory, floating point and an atomic counter at a0. a5 is
 /// what it all comes to, and so is the 64-bit word at a4.
@@ -101,11 +101,13 @@ TEST_P(Switching, TakesEffectAtTheNextBorder) {
     Guest guest({.kind = GetParam()});
     guest.put(code);
     run_loop(guest, code, 0, 1000);
-    for (EngineKind kind : {EngineKind::jit1, EngineKind::interp, EngineKind::hybrid, EngineKind::interp}) {
+    for (EngineKind kind :
+         {EngineKind::jit1, EngineKind::interp, EngineKind::jit2, EngineKind::hybrid, EngineKind::interp}) {
         if (kind == guest.engine->kind()) continue;
         guest.engine->switch_to(kind);
         EXPECT_EQ(guest.engine->kind(), kind);
-        const u64 made = value(Counter::units_made), compiled = value(Counter::units_compiled);
+        const u64 made = value(Counter::units_made), compiled = value(Counter::units_compiled),
+                  regions = value(Counter::regions_compiled);
         run_loop(guest, code, 0, 1000);
         const u64 made_now = value(Counter::units_made) - made,
                   compiled_now = value(Counter::units_compiled) - compiled;
@@ -113,12 +115,37 @@ TEST_P(Switching, TakesEffectAtTheNextBorder) {
         switch (kind) {
             case EngineKind::interp: EXPECT_EQ(compiled_now, 0u); break;
             case EngineKind::jit1: EXPECT_EQ(compiled_now, made_now); break;
+            case EngineKind::jit2: EXPECT_GT(value(Counter::regions_compiled), regions); break;
             case EngineKind::hybrid:
                 EXPECT_GT(compiled_now, 0u);
                 EXPECT_LT(compiled_now, made_now);
                 break;
         }
     }
+}
+
+/// Where a thread is found running often, the region around takes the unit's place.
+TEST(Regions, AreMadeWhereTheGuestIsFound) {
+    Assembler code(code_at);
+    code.label("loop");
+    code.op(InstId::xor_, a5, a5, a1);
+    code.store(InstId::sd, a5, a4, 0);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    code.label("function");  // as run_loop() wants it
+    constexpr u64 rounds = 10'000'000;
+    Outcome expected;
+    {
+        Guest guest({.kind = EngineKind::jit1});
+        guest.put(code);
+        expected = run_loop(guest, code, 1, rounds);
+    }
+    Guest guest({.kind = EngineKind::hybrid, .policy = {.region_after = 2}});
+    guest.put(code);
+    const u64 regions = value(Counter::regions_compiled);
+    EXPECT_EQ(run_loop(guest, code, 1, rounds), expected);
+    EXPECT_GT(value(Counter::regions_compiled), regions);
 }
 
 INSTANTIATE_TEST_SUITE_P(BeginningWith, Switching, testing::ValuesIn(kinds));

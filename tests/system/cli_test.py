@@ -85,7 +85,7 @@ class WrongUsage(unittest.TestCase):
 
     def test_options(self):
         self.check(["run", "--max-unit=0", "x"], "kiln: --max-unit=0: expected a number from 1 to 256")
-        self.check(["--engine=jit9", "x"], "kiln: --engine=jit9: expected one of interp, jit1, hybrid")
+        self.check(["--engine=jit9", "x"], "kiln: --engine=jit9: expected one of interp, jit1, jit2, hybrid")
         self.check(["run", "--sysrot=/", "x"], "kiln: unknown option --sysrot=/; did you mean --sysroot?")
         self.check(["run", "-L"], "kiln: -L needs a value: DIR")
         self.check(["run"], "kiln: no program to run; --help explains")

@@ -117,7 +117,7 @@ TEST(Options, ListsOfTheEnvironmentGrowOnTheCommandLine) {
 TEST(Options, ComplaintsNameOptionValueAndWhatIsAllowed) {
     EXPECT_EQ(complaint({"--max-unit=0"}), "--max-unit=0: expected a number from 1 to 256");
     EXPECT_EQ(complaint({"--max-unit", "257"}), "--max-unit 257: expected a number from 1 to 256");
-    EXPECT_EQ(complaint({"--engine=jit9"}), "--engine=jit9: expected one of interp, jit1, hybrid");
+    EXPECT_EQ(complaint({"--engine=jit9"}), "--engine=jit9: expected one of interp, jit1, jit2, hybrid");
     EXPECT_EQ(complaint({"--opt=fast"}), "--opt=fast: expected one of none, tier0, full");
     EXPECT_EQ(complaint({"--strace=maybe"}), "--strace=maybe: expected yes or no");
     EXPECT_EQ(complaint({"--help=me"}), "--help=me: expected no value");

@@ -68,7 +68,9 @@ int emit(const Arguments& arguments) {
     optimize(f, arguments);
     emit::Translator translator(emit::host_features(), {.listing = true});
     abi::UnitCode code;
-    if (const auto made = translator.translate(f, code); !made) {
+    const bool region = arguments.find("level") == "region";
+    if (const auto made = region ? translator.translate_region(f, code) : translator.translate(f, code);
+        !made) {
         fmt::print("no code for {}\n", made.error().message);
         return exit_negative;
     }

@@ -89,8 +89,10 @@ void optimize(ir::Function& f, const Arguments& arguments) {
             if (options.verify_each) opt::check_after(f, name);
         }
     } else if (const auto level = arguments.find("level")) {
-        constexpr std::pair<std::string_view, opt::Level> levels[] = {
-            {"none", opt::Level::none}, {"tier0", opt::Level::tier0}, {"full", opt::Level::full}};
+        constexpr std::pair<std::string_view, opt::Level> levels[] = {{"none", opt::Level::none},
+                                                                      {"tier0", opt::Level::tier0},
+                                                                      {"full", opt::Level::full},
+                                                                      {"region", opt::Level::region}};
         const auto found = std::ranges::find(levels, *level, [](const auto& row) { return row.first; });
         if (found == std::end(levels)) throw Unusable{fmt::format("no level is called '{}'", *level)};
         opt::run_pipeline(f, found->second, options);

@@ -7,6 +7,7 @@
 #include "elf_symbol.h"
 #include "input.h"
 #include "ir/print.h"
+#include "lift/region.h"
 #include "lift/riscv64/frontend.h"
 
 namespace kiln::irtool {
@@ -68,7 +69,7 @@ void print_disassembly(const SymbolCode& code, const abi::Lifted& lifted) {
 }  // namespace
 
 int lift(const Arguments& arguments) {
-    arguments.allow({"elf", "symbol", "pc", "max", "level", "passes", "verify-each"});
+    arguments.allow({"elf", "symbol", "pc", "max", "region", "level", "passes", "verify-each"});
     const SymbolCode code = code_of(arguments);
     OnePlace source(code);
     abi::LiftOptions options;
@@ -76,7 +77,13 @@ int lift(const Arguments& arguments) {
     const abi::Frontend& frontend = riscv64::frontend();
     ir::Function f(frontend.env());
     abi::Lifted lifted;
-    frontend.lift(f, code.address, source, options, lifted);
+    if (arguments.flag("region")) {
+        lift::RegionOptions region;
+        region.max_instructions = static_cast<u32>(arguments.number("max", region.max_instructions, 1));
+        lift::RegionFormer(frontend).form(f, code.address, source, region, lifted);
+    } else {
+        frontend.lift(f, code.address, source, options, lifted);
+    }
     if (lifted.fetch_failed)
         throw Unusable{fmt::format("the instruction at {:#x} is cut off", code.address.raw)};
     optimize(f, arguments);

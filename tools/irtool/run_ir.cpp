@@ -15,6 +15,7 @@
 #include "interp/flatten.h"
 #include "interp/interpreter.h"
 #include "mem/fault.h"
+#include "opt/pipeline.h"
 #include "run/compiled_units.h"
 
 namespace kiln::irtool {
@@ -122,11 +123,17 @@ struct Runner::Machine {
     abi::UnitCode code;
     u64 compiled = 0;
     std::string not_compiled;
+    RunOn on = RunOn::interpreter;
+
+    Result<void> translate_region(ir::Function f) {
+        opt::run_pipeline(f, opt::Level::region, {.verify_each = true});
+        return translator.translate_region(f, code);
+    }
 
     /// The function's unit in code memory; null when it cannot be compiled.
     std::unique_ptr<run::CompiledUnit> compile(const ir::Function& f) {
         if (units == nullptr) return nullptr;
-        if (auto made = translator.translate(f, code); !made) {
+        if (auto made = on == RunOn::regions ? translate_region(f) : translator.translate(f, code); !made) {
             not_compiled = made.error().message;
             return nullptr;
         }
@@ -140,7 +147,10 @@ struct Runner::Machine {
 Runner::Runner()
     : Runner([] {
           const char* const on = std::getenv("KILN_RUN_ON");
-          return on != nullptr && std::string_view(on) == "compiler" ? RunOn::compiler : RunOn::interpreter;
+          const std::string_view name = on != nullptr ? on : "";
+          return name == "compiler"  ? RunOn::compiler
+                 : name == "regions" ? RunOn::regions
+                                     : RunOn::interpreter;
       }()) {}
 
 Runner::Runner(RunOn on) : machine_(std::make_unique<Machine>()) {
@@ -153,11 +163,12 @@ Runner::Runner(RunOn on) : machine_(std::make_unique<Machine>()) {
     machine_->state.context.memory = machine_->memory;
     machine_->state.context.translate = translate;
     machine_->state.context.jump_cache = machine_->jump_cache.data();
+    machine_->on = on;
     if (on == RunOn::interpreter) return;
     machine_->units = the_units();
 }
 
-bool Runner::compiles() const { return machine_->units != nullptr; }
+bool Runner::compiles() const { return machine_->on == RunOn::compiler; }
 u64 Runner::compiled() const { return machine_->compiled; }
 const std::string& Runner::not_compiled() const { return machine_->not_compiled; }
 

@@ -61,6 +61,7 @@ GuestState random_state(std::mt19937_64& random);
 enum class RunOn : u8 {
     interpreter,
     compiler,  ///< tier 1; what it has no code for, the interpreter
+    regions,   ///< tier 2, with the passes before it; what it has no code for, the interpreter
 };
 
 class Runner {

@@ -41,8 +41,11 @@ constexpr auto slots = [] {
 // instructions reach, then the stack pointer.
 constexpr ir::SlotId hot_integer[] = {x_slot(15), x_slot(14), x_slot(10), x_slot(13), x_slot(2),
                                       x_slot(8),  x_slot(11), x_slot(12), x_slot(9)};
-constexpr ir::SlotId hot_fp[] = {f_slot(15), f_slot(14), f_slot(10), f_slot(13), f_slot(11), f_slot(12),
-                                 f_slot(8),  f_slot(0),  f_slot(1),  f_slot(9),  f_slot(2)};
+constexpr ir::SlotId hot_fp[] = {
+    f_slot(15), f_slot(14), f_slot(10), f_slot(13), f_slot(11), f_slot(12), f_slot(8),  f_slot(0),
+    f_slot(1),  f_slot(9),  f_slot(2),  f_slot(3),  f_slot(4),  f_slot(5),  f_slot(6),  f_slot(7),
+    f_slot(16), f_slot(17), f_slot(18), f_slot(19), f_slot(20), f_slot(21), f_slot(22), f_slot(23),
+    f_slot(24), f_slot(25), f_slot(26), f_slot(27), f_slot(28), f_slot(29), f_slot(30), f_slot(31)};
 
 }  // namespace
 
