@@ -157,19 +157,9 @@ void Allocator::use_from_memory(MachineInst& inst, const NextUses& next) {
     if (next[1] != never || !is_allocated(value) || is_physical(value) || inst.r[0] == value) return;
     const Place& p = at(value);
     if (p.reg != Reg::none || !p.saved()) return;
-    switch (inst.op) {
-        case MachineOp::add:
-        case MachineOp::sub:
-        case MachineOp::and_:
-        case MachineOp::or_:
-        case MachineOp::xor_: inst.op = memory_form(inst.op); break;
-        case MachineOp::cmp: inst.op = MachineOp::cmp_mem; break;
-        case MachineOp::mov:
-        case MachineOp::extend_u: inst.op = MachineOp::load; break;
-        case MachineOp::extend_s: inst.op = MachineOp::load_signed; break;
-        case MachineOp::fmov: inst.op = MachineOp::fload; break;
-        default: return;
-    }
+    const auto op = with_second_in_memory(inst.op);
+    if (!op) return;
+    inst.op = *op;
     inst.r[1] = Reg::none;
     inst.mem = saved_at(value);
     free_if_dead(value, never);

@@ -152,9 +152,7 @@ void RegionAllocator::choose_places(u32 index) {
     }
     for (u32 p : block.predecessors) {
         if (!blocks_[p].done) continue;
-        const ValueRange given = jump_values(out_[blocks_[p].jump]);
-        for (u32 i = given.begin; i < given.begin + given.count; ++i) {
-            const EdgeValue& edge = f_->edge_values[i];
+        for (const EdgeValue& edge : f_->given(out_[blocks_[p].jump])) {
             const u32 distance = upcoming_[number(edge.param)];
             if (distance == never || std::exchange(at(edge.param).found_for, index) == index) continue;
             Reg from = (*f_)[edge.param].wanted;
@@ -205,10 +203,7 @@ void RegionAllocator::choose_places(u32 index) {
     // What parameters get on ways back had better be computed where they are.
     for (u32 p : block.predecessors) {
         if (blocks_[p].done) continue;
-        const MachineInst& jump = f_->code[blocks_[p].end - 1];
-        const ValueRange given = jump_values(jump);
-        for (u32 i = given.begin; i < given.begin + given.count; ++i) {
-            const EdgeValue& edge = f_->edge_values[i];
+        for (const EdgeValue& edge : f_->given(f_->code[blocks_[p].end - 1])) {
             if (edge.value == Reg::none || is_physical(edge.value)) continue;
             if (at(edge.param).start != Reg::none) at(edge.value).hint = at(edge.param).start;
         }
@@ -240,9 +235,8 @@ void RegionAllocator::end_block(u32 index) {
     // What a jump hands over is still there.
     if (f_->code[block.end - 1].op != MachineOp::jump) return;
     block.jump = static_cast<u32>(out_.size()) - 1;
-    const ValueRange given = jump_values(out_.back());
-    for (u32 i = given.begin; i < given.begin + given.count; ++i) {
-        const Reg value = f_->edge_values[i].value;
+    for (const EdgeValue& edge : f_->given(out_.back())) {
+        const Reg value = edge.value;
         if (value == Reg::none || is_physical(value)) continue;
         const bool noted =
             std::ranges::find(block.ends, value, &std::pair<Reg, Reg>::first) != block.ends.end();
@@ -267,9 +261,7 @@ void RegionAllocator::join(u32 from) {
     };
     for (const auto& [value, reg] : to.starts)
         if (at(value).home != block.successors[0]) moves_.add(Location::in(reg), place(value));
-    const ValueRange given = jump_values(out_[block.jump]);
-    for (u32 i = given.begin; i < given.begin + given.count; ++i) {
-        const EdgeValue& edge = f_->edge_values[i];
+    for (const EdgeValue& edge : f_->given(out_[block.jump])) {
         if (at(edge.param).start == Reg::none && at(edge.param).memory == no_word)
             continue;  // nobody needs it
         const Location there = at(edge.param).start != Reg::none ? Location::in(at(edge.param).start)
@@ -375,22 +367,9 @@ void RegionAllocator::use_from_memory(MachineInst& inst, const NextUses& next) {
     const Reg value = inst.r[1];
     if (value == Reg::none || is_physical(value) || inst.r[0] == value || at(value).reg != Reg::none) return;
     if (next[1] < position_ + soon) return;
-    MachineOp op{};
-    switch (inst.op) {
-        case MachineOp::add:
-        case MachineOp::sub:
-        case MachineOp::and_:
-        case MachineOp::or_:
-        case MachineOp::xor_: op = memory_form(inst.op); break;
-        case MachineOp::cmp: op = MachineOp::cmp_mem; break;
-        case MachineOp::mov:
-        case MachineOp::extend_u: op = MachineOp::load; break;
-        case MachineOp::extend_s: op = MachineOp::load_signed; break;
-        case MachineOp::fmov: op = MachineOp::fload; break;
-        default: return;
-    }
-    if (inst.mem.base != Reg::none) return;
-    inst.op = op;
+    const auto op = with_second_in_memory(inst.op);
+    if (!op) return;
+    inst.op = *op;
     inst.r[1] = Reg::none;
     need_memory(value);
     inst.mem = {.base = context_register, .disp = at(value).memory};
@@ -416,35 +395,42 @@ bool RegionAllocator::hand_on(const MachineInst& inst, const NextUses& next) {
 /// Gives a helper the registers that it may change.
 void RegionAllocator::call_helper() {
     locked_ |= lost_in_calls;
-    for (u32 r = 0; r < physical_registers; ++r) {
-        const Reg reg = Reg(static_cast<u16>(r)), holder = holder_[r];
-        if ((lost_in_calls & bit(reg)) == 0 || holder == Reg::none || is_physical(holder)) continue;
-        Reg other = Reg::none;
-        const u32 kept =
-            allocatable_ & ~lost_in_calls & (is_fp(holder) ? vector_registers : general_registers);
-        for (u32 left = kept; left != 0 && other == Reg::none && alive(holder); left &= left - 1)
-            if (const Reg k = Reg(static_cast<u16>(std::countr_zero(left))); is_free(k)) other = k;
-        if (other == Reg::none) {
-            evict(reg);
-            continue;
-        }
-        if (holder_[number(other)] != Reg::none) evict(other);
-        out_.push_back(make(is_fp(holder) ? MachineOp::fmov : MachineOp::mov, other, reg));
-        at(holder).reg = other;
-        holder_[number(other)] = holder;
-        release(reg);
-    }
+    for (u32 left = lost_in_calls; left != 0; left &= left - 1)
+        make_way(Reg(static_cast<u16>(std::countr_zero(left))));
 }
 
 // ---- Those who look at the guest's state ----
 
+/// Calls visit(the slot's offset, its place between units, where its value is) for slots that may not be in their place: those
+/// listed, and pinned ones that still hold what they did at the entry.
+template <class Visit>
+void RegionAllocator::visit_state(ValueRange range, const Visit& visit) {
+    u64 listed = 0;  // pinned slots, the first of the entry values
+    for (u32 i = range.begin; i < range.begin + range.count; ++i) {
+        const StateValue& state = f_->state[i];
+        const u32 entry = entry_of_[state.offset / 8];
+        const Reg pinned = entry != 0 ? f_->entry_values[entry - 1].pinned : Reg::none;
+        if (pinned != Reg::none) listed |= u64{1} << (entry - 1);
+        visit(state.offset,
+              pinned != Reg::none ? Location::in(pinned)
+                                  : Location::at(static_cast<i32>(state.offset) - context_bias),
+              state.value == Reg::none ? Location::of(state.constant) : location(state.value));
+    }
+    for (u32 i = 0; i < f_->entry_values.size(); ++i) {
+        const EntryValue& entry = f_->entry_values[i];
+        if (entry.pinned != Reg::none && (listed >> i & 1) == 0)
+            visit(entry.offset, Location::in(entry.pinned), location(entry.value));
+    }
+}
+
 /// Says where the state is at an instruction that may fault.
 void RegionAllocator::note_frame(MachineInst& inst) {
     if (inst.site == no_site) return;
-    const FaultSite site = f_->sites[inst.site];
-    FaultSite here = site;
+    FaultSite here = f_->sites[inst.site];
+    const ValueRange state = here.state;
     here.state.begin = static_cast<u32>(f_->places.size());
-    const auto note = [&](u32 slot, const Location& from) {
+    visit_state(state, [&](u32 slot, const Location& own, const Location& from) {
+        if (from == own) return;
         abi::StatePlace place{.slot = slot, .place = abi::StatePlace::constant, .value = from.constant};
         if (from.kind == Location::Kind::reg) {
             place.place = static_cast<u8>(number(from.reg));
@@ -453,19 +439,7 @@ void RegionAllocator::note_frame(MachineInst& inst) {
             place.value = static_cast<u64>(from.disp + context_bias);
         }
         f_->places.push_back(place);
-    };
-    u64 listed = 0;
-    for (u32 i = site.state.begin; i < site.state.begin + site.state.count; ++i) {
-        const StateValue& state = f_->state[i];
-        note(state.offset, state.value == Reg::none ? Location::of(state.constant) : location(state.value));
-        if (const u32 entry = entry_of_[state.offset / 8]; entry - 1 < 64) listed |= u64{1} << (entry - 1);
-    }
-    for (u32 i = 0; i < f_->entry_values.size(); ++i) {
-        const EntryValue& entry = f_->entry_values[i];
-        if (entry.pinned == Reg::none || (listed >> i & 1) != 0) continue;
-        if (const Location place = location(entry.value); place != Location::in(entry.pinned))
-            note(entry.offset, place);
-    }
+    });
     here.state.count = static_cast<u32>(f_->places.size()) - here.state.begin;
     if (here.state.count > abi::max_frame) failure_ = "a frame state of too many slots";
     inst.site = static_cast<u32>(f_->sites.size());
@@ -489,22 +463,8 @@ void RegionAllocator::side_exit(const MachineInst& inst) {
 
 /// A way out, with all state put in its place before.
 void RegionAllocator::leave(std::vector<MachineInst>& code, MachineInst inst) {
-    const ValueRange range = f_->exits[inst.target].state;
-    u64 listed = 0;
-    for (u32 i = range.begin; i < range.begin + range.count; ++i) {
-        const StateValue& state = f_->state[i];
-        const u32 entry = entry_of_[state.offset / 8];
-        const bool pinned = entry != 0 && f_->entry_values[entry - 1].pinned != Reg::none;
-        if (pinned) listed |= u64{1} << (entry - 1);
-        moves_.add(pinned ? Location::in(f_->entry_values[entry - 1].pinned)
-                          : Location::at(static_cast<i32>(state.offset) - context_bias),
-                   state.value == Reg::none ? Location::of(state.constant) : location(state.value));
-    }
-    for (u32 i = 0; i < f_->entry_values.size(); ++i) {
-        const EntryValue& entry = f_->entry_values[i];
-        if (entry.pinned != Reg::none && (listed >> i & 1) == 0)
-            moves_.add(Location::in(entry.pinned), location(entry.value));
-    }
+    visit_state(f_->exits[inst.target].state,
+                [&](u32, const Location& own, const Location& from) { moves_.add(own, from); });
     if (inst.op == MachineOp::exit_indirect) {
         moves_.add(Location::in(rax), location(inst.r[0]));
         inst.r[0] = rax;
@@ -617,27 +577,26 @@ void RegionAllocator::evict(Reg reg) {
     release(reg);
 }
 
-/// Empties a register that selection names; what was there moves if there is room.
+/// Empties a register: what is there moves to another one that is free and not locked, if there is one.
+void RegionAllocator::make_way(Reg reg) {
+    const Reg holder = holder_[number(reg)];
+    if (holder == Reg::none || is_physical(holder)) return;
+    Reg other = Reg::none;
+    const u32 set = is_vector(reg) ? vector_registers : general_registers;
+    for (u32 left = alive(holder) ? set & ~locked_ : 0; left != 0 && other == Reg::none; left &= left - 1)
+        if (const Reg r = Reg(static_cast<u16>(std::countr_zero(left))); is_free(r)) other = r;
+    if (other == Reg::none) return evict(reg);
+    evict(other);
+    out_.push_back(make(is_vector(reg) ? MachineOp::fmov : MachineOp::mov, other, reg));
+    at(holder).reg = other;
+    holder_[number(other)] = holder;
+    release(reg);
+}
+
+/// Empties a register that selection names.
 void RegionAllocator::claim(Reg physical) {
-    const Reg holder = holder_[number(physical)];
-    if (holder != Reg::none && !is_physical(holder)) {
-        locked_ |= bit(physical);
-        Reg other = Reg::none;
-        if (alive(holder)) {
-            const u32 set = is_vector(physical) ? vector_registers : general_registers;
-            for (u32 left = set & ~locked_; left != 0 && other == Reg::none; left &= left - 1)
-                if (const Reg r = Reg(static_cast<u16>(std::countr_zero(left))); is_free(r)) other = r;
-        }
-        if (other != Reg::none) {
-            if (holder_[number(other)] != Reg::none) evict(other);
-            out_.push_back(make(is_vector(physical) ? MachineOp::fmov : MachineOp::mov, other, physical));
-            at(holder).reg = other;
-            holder_[number(other)] = holder;
-            release(physical);
-        } else {
-            evict(physical);
-        }
-    }
+    locked_ |= bit(physical);
+    make_way(physical);
     holder_[number(physical)] = physical;
 }
 

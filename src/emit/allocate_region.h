@@ -53,7 +53,7 @@ class RegionAllocator {
         Reg start = Reg::none;     ///< of a parameter: where its block starts with it; none: in memory
     };
     struct Block {
-        u32 label = 0, begin = 0, end = 0;  ///< in code, the label's instruction first
+        u32 begin = 0, end = 0;  ///< in code, the label's instruction first
         u32 successors[2] = {no_block, no_block};
         std::vector<u32> predecessors;
         u32 depth = 0;
@@ -96,6 +96,8 @@ class RegionAllocator {
     void call_helper();
     bool hand_on(const MachineInst& inst, const NextUses& next);
     void use_from_memory(MachineInst& inst, const NextUses& next);
+    template <class Visit>
+    void visit_state(ValueRange range, const Visit& visit);
     void note_frame(MachineInst& inst);
     void side_exit(const MachineInst& inst);
     void leave(std::vector<MachineInst>& code, MachineInst inst);
@@ -108,6 +110,7 @@ class RegionAllocator {
     /// `hints`: where it had best be, if that is free.
     Reg take(bool fp, std::array<Reg, 2> hints);
     void evict(Reg reg);
+    void make_way(Reg reg);
     void claim(Reg physical);
     void release(Reg reg) { holder_[number(reg)] = Reg::none; }
     void free_if_dead(Reg reg, u32 next);

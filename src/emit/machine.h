@@ -3,6 +3,8 @@
 // forward.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +41,23 @@ constexpr MachineOp memory_form(MachineOp op) {
 }
 static_assert(immediate_form(MachineOp::xor_) == MachineOp::xor_imm &&
               memory_form(MachineOp::xor_) == MachineOp::xor_mem);
+
+/// The operation that does the same with its second operand in memory, if there is one.
+constexpr std::optional<MachineOp> with_second_in_memory(MachineOp op) {
+    switch (op) {
+        case MachineOp::add:
+        case MachineOp::sub:
+        case MachineOp::and_:
+        case MachineOp::or_:
+        case MachineOp::xor_: return memory_form(op);
+        case MachineOp::cmp: return MachineOp::cmp_mem;
+        case MachineOp::mov:
+        case MachineOp::extend_u: return MachineOp::load;
+        case MachineOp::extend_s: return MachineOp::load_signed;
+        case MachineOp::fmov: return MachineOp::fload;
+        default: return std::nullopt;
+    }
+}
 
 /// Conditions of the flags, as x86-64 encodes them.
 enum class Condition : u8 {
@@ -165,7 +184,7 @@ struct MachineFunction {
     bool region = false;
     std::vector<StateValue> state;
     std::vector<abi::StatePlace> places;  ///< after allocation: what FaultSite::state ranges over
-    std::vector<EdgeValue> edge_values;   ///< of `jump`, in the range that jump_values() gives
+    std::vector<EdgeValue> edge_values;   ///< of `jump`, in the range that jump_values() gives: see given()
     std::vector<EntryValue>
         entry_values;              ///< those of all pinned slots, and of others that are read or written
     std::vector<u32> loop_depths;  ///< by block
@@ -188,6 +207,8 @@ struct MachineFunction {
         values.push_back({fp, 0, Reg::none, 0});
         return Reg(physical_registers + values.size() - 1);
     }
+    /// What a region's `jump` gives its target's parameters; nothing for other operations.
+    std::span<const EdgeValue> given(const MachineInst& inst) const;
     VirtualRegister& operator[](Reg r) { return values[number(r) - physical_registers]; }
     const VirtualRegister& operator[](Reg r) const { return values[number(r) - physical_registers]; }
 };
@@ -196,6 +217,11 @@ struct MachineFunction {
 constexpr i64 pack(ValueRange range) { return static_cast<i64>(u64{range.count} << 32 | range.begin); }
 constexpr ValueRange jump_values(const MachineInst& jump) {
     return {static_cast<u32>(jump.imm), static_cast<u32>(static_cast<u64>(jump.imm) >> 32)};
+}
+inline std::span<const EdgeValue> MachineFunction::given(const MachineInst& inst) const {
+    if (inst.op != MachineOp::jump) return {};
+    const ValueRange range = jump_values(inst);
+    return std::span(edge_values).subspan(range.begin, range.count);
 }
 
 }  // namespace kiln::emit

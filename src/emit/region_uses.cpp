@@ -64,9 +64,8 @@ void RegionAllocator::find_blocks() {
         if (!blocks_.empty()) blocks_.back().end = i;
         index_of_[code[i].target] = static_cast<u32>(blocks_.size());
         Block& block = blocks_.emplace_back();
-        block.label = code[i].target;
         block.begin = i;
-        block.depth = f_->loop_depths[block.label];
+        block.depth = f_->loop_depths[code[i].target];
     }
     blocks_.back().end = static_cast<u32>(code.size());
     for (u32 b = 0; b < blocks_.size(); ++b) {
@@ -76,10 +75,8 @@ void RegionAllocator::find_blocks() {
             const u32 to = index_of_[code[i].target];
             blocks_[b].successors[count++] = to;
             blocks_[to].predecessors.push_back(b);
-            const ValueRange given = jump_values(code[i]);
-            if (code[i].op != MachineOp::jump || !blocks_[to].params.empty()) continue;
-            for (u32 v = given.begin; v < given.begin + given.count; ++v)
-                blocks_[to].params.push_back(f_->edge_values[v].param);
+            if (!blocks_[to].params.empty()) continue;
+            for (const EdgeValue& edge : f_->given(code[i])) blocks_[to].params.push_back(edge.param);
         }
     }
 }
@@ -110,10 +107,8 @@ void RegionAllocator::find_globals() {
             const MachineInst& inst = f_->code[i];
             visit_operands(inst, [&](Reg r, bool) { use(r); });
             visit_observed(inst, use);
-            if (inst.op != MachineOp::jump) continue;
-            const ValueRange given = jump_values(inst);
-            for (u32 v = given.begin; v < given.begin + given.count; ++v)
-                if (f_->edge_values[v].value != Reg::none) use(f_->edge_values[v].value);
+            for (const EdgeValue& edge : f_->given(inst))
+                if (edge.value != Reg::none) use(edge.value);
         }
     }
 }
@@ -138,11 +133,8 @@ void RegionAllocator::scan(const Block& block) {
         for (unsigned k = 0; k < 6; ++k)
             if (regs[k] != Reg::none && writes(k)) upcoming_[number(regs[k])] = never;
         visit_observed(inst, [&](Reg value) { note(value, position, observed); });
-        if (inst.op == MachineOp::jump) {
-            const ValueRange given = jump_values(inst);
-            for (u32 v = given.begin; v < given.begin + given.count; ++v)
-                if (f_->edge_values[v].value != Reg::none) note(f_->edge_values[v].value, position, position);
-        }
+        for (const EdgeValue& edge : f_->given(inst))
+            if (edge.value != Reg::none) note(edge.value, position, position);
         for (unsigned k = 0; k < 6; ++k)
             if (regs[k] != Reg::none && !writes(k)) note(regs[k], position, position);
     }
@@ -207,11 +199,8 @@ void RegionAllocator::find_pressure(u32 index) {
         if (out_distance_[globals_.size() * index + at(value).global] < loop_end) begin_life(value);
     for (u32 i = block.end; i-- > block.begin;) {
         const MachineInst& inst = f_->code[i];
-        if (inst.op == MachineOp::jump) {
-            const ValueRange given = jump_values(inst);
-            for (u32 v = given.begin; v < given.begin + given.count; ++v)
-                if (f_->edge_values[v].value != Reg::none) begin_life(f_->edge_values[v].value);
-        }
+        for (const EdgeValue& edge : f_->given(inst))
+            if (edge.value != Reg::none) begin_life(edge.value);
         visit_operands(inst, [&](Reg r, bool) { begin_life(r); });
         // Those written only are not there above.
         visit_operands(inst, [&](Reg r, bool written) {
@@ -248,13 +237,12 @@ void RegionAllocator::find_homes(u32 index) {
             if (!written) begin_life(r);
         });
         visit_observed(inst, begin_life);
-        if (inst.op != MachineOp::jump) continue;
-        const ValueRange given = jump_values(inst);
-        for (u32 v = given.begin; v < given.begin + given.count; ++v)
-            if (f_->edge_values[v].value != Reg::none) begin_life(f_->edge_values[v].value);
+        for (const EdgeValue& edge : f_->given(inst))
+            if (edge.value != Reg::none) begin_life(edge.value);
     }
     for (Reg value : block.params) end_life(value);
-    for (std::vector<Reg>& left : slot_values_) left.clear();
+    for (Reg value : live_[index])
+        if ((*f_)[value].slot != 0) others(value).clear();
 }
 
 /// Notes how far from the block's start the first uses are that nothing in the block comes before.
@@ -269,11 +257,8 @@ void RegionAllocator::note_first_uses(const Block& block, u32* first) {
         const auto use = [&](Reg value) {
             if (!is_physical(value) && at(value).global != never) first[at(value).global] = position;
         };
-        if (inst.op == MachineOp::jump) {
-            const ValueRange given = jump_values(inst);
-            for (u32 v = given.begin; v < given.begin + given.count; ++v)
-                if (f_->edge_values[v].value != Reg::none) use(f_->edge_values[v].value);
-        }
+        for (const EdgeValue& edge : f_->given(inst))
+            if (edge.value != Reg::none) use(edge.value);
         visit_operands(inst, [&](Reg r, bool written) {
             if (!written) use(r);
         });

@@ -285,6 +285,9 @@ class Selector {
     /// Leaves as for a fault at `inst`, of an access at `address` that is not aligned, if `condition` of the flags.
     void leave_misaligned(const Inst& inst, Condition condition, Reg address);
 
+    /// Leaves with `reason` at the guest instruction of `inst`, `state` put in its place, if `condition` of the flags.
+    void leave_if(Condition condition, abi::ExitReason reason, const Inst& inst, ValueRange state);
+
     MachineInst& emit(MachineOp op, u8 width = 8, Reg r0 = Reg::none, Reg r1 = Reg::none, Reg r2 = Reg::none,
                       i64 imm = 0);
     MachineInst& emit_mem(MachineOp op, u8 width, Reg r0, const Address& mem, i64 imm = 0);
@@ -319,9 +322,8 @@ class Selector {
     std::optional<bool> changes_rounding_;  // the unit does; nothing: not known yet
 
     bool region_ = false;
-    std::vector<u32>
-        counted_;  // by block: instructions completed besides those that origins say, where it begins
-    std::vector<u8> counted_known_;
+    // By block: instructions completed besides those that origins say, where it begins; nothing: not known yet.
+    std::vector<std::optional<u32>> counted_;
     u32 pending_ = 0;          // the same where selection is
     std::vector<u8> fp_uses_;  // by value: whether it is an i64 that is only used as a floating-point number
     std::vector<Reg> pinned_;  // by slot: where it is at the entry

@@ -110,9 +110,8 @@ void Selector::order_region_blocks() {
     for (BlockId b : order_)
         for (ir::EdgeId e : f.edges_of(f[f[b].last])) ++out_->predecessors[ir::index(f[e].target)];
     in_place_.assign(f.block_count(), 0);
-    counted_.assign(f.block_count(), 0);
-    counted_known_.assign(f.block_count(), 0);
-    counted_known_[0] = 1;
+    counted_.assign(f.block_count(), std::nullopt);
+    counted_[0] = 0;
 }
 
 // ---- Values from block to block ----
@@ -199,8 +198,8 @@ void Selector::region_block(BlockId id) {
         const Reg param = params_[ir::index(p)].low;
         ((*out_)[param].fp ? at(p).fp : at(p).integer) = param;
     }
-    KILN_CHECK(counted_known_[ir::index(id)] != 0);
-    pending_ = counted_[ir::index(id)];
+    KILN_CHECK(counted_[ir::index(id)].has_value());
+    pending_ = *counted_[ir::index(id)];
     instructions(id);
 }
 
@@ -235,9 +234,8 @@ ValueRange Selector::frame_of(const Inst& inst) {
 void Selector::region_put_state(const Inst& inst) {
     if (ir::byte_size(inst.type) != 8) return unsupported("a state slot of less than 64 bits");
     const Inst& next = inst_of(inst.next);
-    if (next.op != Op::put_state && !f_->edges_of(next).empty())
-        return unsupported("a write of a state slot before a region's way out");
-    if (next.op != Op::put_state && !ir::info(next.op).effects.terminator)
+    const bool leaves = ir::info(next.op).effects.terminator && f_->edges_of(next).empty();
+    if (next.op != Op::put_state && !leaves)
         return unsupported("a write of a state slot before a region's way out");
     if (inst.slot == layout_->rounding) return unsupported("a change of the rounding mode in a region");
     puts_.push_back(state_value(inst.slot, inst.args[0]));
@@ -257,8 +255,12 @@ void Selector::leave_misaligned(const Inst& inst, Condition condition, Reg addre
     out_->state.push_back({fault + static_cast<u32>(offsetof(abi::Fault, kind)), Reg::none,
                            static_cast<u64>(abi::FaultKind::misaligned)});
     state.count += 2;
+    leave_if(condition, abi::ExitReason::fault, inst, state);
+}
+
+void Selector::leave_if(Condition condition, abi::ExitReason reason, const Inst& inst, ValueRange state) {
     out_->exits.push_back({.kind = Exit::Kind::leave,
-                           .reason = abi::ExitReason::fault,
+                           .reason = reason,
                            .retired = retired(inst) - 1,
                            .pc = (*f_)[inst.origin].raw,
                            .state = state});
@@ -290,27 +292,16 @@ void Selector::region_br(const Inst& inst) {
         else
             values.push_back({param, in_fp ? fp(args[i]) : clean_integer(args[i])});
     }
-    if (counted_known_[target] == 0) {
-        counted_known_[target] = 1;
-        counted_[target] = pending_;
-    }
-    const auto more = static_cast<i32>(pending_ - counted_[target]);
+    if (!counted_[target]) counted_[target] = pending_;
+    const auto more = static_cast<i32>(pending_ - *counted_[target]);
     const ValueId poll = std::exchange(polls_, ValueId::none);
     if (more != 0)
         emit(MachineOp::sub_imm, 8, budget_register, Reg::none, Reg::none, more);
     else if (poll != ValueId::none)
         emit(MachineOp::test, 8, budget_register, budget_register);
     if (poll != ValueId::none) {
-        const Inst& asks = inst_of(poll);
-        pending_ = counted_[target];
-        out_->exits.push_back({.kind = Exit::Kind::leave,
-                               .reason = abi::ExitReason::poll,
-                               .retired = retired(asks) - 1,
-                               .pc = (*f_)[asks.origin].raw,
-                               .state = frame_of(asks)});
-        MachineInst& leave = emit(MachineOp::side_exit);
-        leave.cond = Condition::sign;
-        leave.target = static_cast<u32>(out_->exits.size() - 1);
+        pending_ = *counted_[target];
+        leave_if(Condition::sign, abi::ExitReason::poll, inst_of(poll), frame_of(inst_of(poll)));
     }
     MachineInst& jump = emit(MachineOp::jump);
     jump.target = target;
@@ -324,7 +315,6 @@ void Selector::region_br_if(ValueId id, const Inst& inst) {
         if (out_->predecessors[ir::index(edge.target)] != 1 || edge.args.count != 0)
             return unsupported("a branch to a block that others lead to");
         counted_[ir::index(edge.target)] = pending_;
-        counted_known_[ir::index(edge.target)] = 1;
     }
     Condition condition = truth(inst.args[0], id);
     BlockId first = (*f_)[inst.edges[0]].target, second = (*f_)[inst.edges[1]].target;

@@ -362,12 +362,12 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         come_in(thread);
         lock.lock();
         unit = units_.find(pc);
+        if (how.reason == TierReason::sampled || made == nullptr) policy_.note_region(how.nanoseconds);
         if (made == nullptr) {
             note_decision(how.reason, pc, how.why_not);
             if (unit != nullptr) unit->has_no_region = true;
+            continue;
         }
-        if (how.reason == TierReason::sampled || made == nullptr) policy_.note_region(how.nanoseconds);
-        if (made == nullptr) continue;
         // Another thread may have been faster, or the code may have changed meanwhile: then see once more.
         const bool outdated =
             how.reason == TierReason::sampled ? unit == nullptr : !wanted() || (unit != nullptr && !warm);
@@ -380,7 +380,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         }
         unit = insert(thread, std::move(made));
         note_decision(how.reason, pc, why);
-        if (policy_.adapts() && how.compiler != nullptr)
+        if (policy_.adapts() && how.compiler != nullptr && unit->tier->level != TierLevel::regions)
             policy_.note_compiled(thread.lifted_.instructions, how.nanoseconds);
         if (options_.observer != nullptr) show(thread, *unit, how);
         if (code_pages_.watch(*unit) && CodeSnapshot::hash_now(space_, unit->ranges) != unit->hash) {

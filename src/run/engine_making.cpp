@@ -64,8 +64,10 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     }
     if (how.compiler != nullptr && how.compiler->level == TierLevel::regions)
         compile_region(thread, *unit, how);
-    if (timed) how.nanoseconds = CountedTime::now() - begin_ns;
-    if (unit->code == nullptr && how.reason == TierReason::no_region) return nullptr;
+    if (unit->code == nullptr && how.reason == TierReason::no_region) {
+        how.nanoseconds = CountedTime::now() - begin_ns;
+        return nullptr;
+    }
     if (unit->code == nullptr) {
         if (!lift(thread, pc, how.lift)) return nullptr;
         if (how.compiler != nullptr) compile(thread, *unit, how);

@@ -66,7 +66,7 @@ class Policy {
     void note_interpreted(u64 instructions, u64 nanoseconds);
 
   private:
-    /// The guest runs some three in a nanosecond.
+    /// A guess: three in a nanosecond.
     static constexpr u64 instructions_per_region_ns = 30;
     static constexpr u64 searches_per_epoch = 4096;
     static constexpr u32 look_again_after = 8;  // entries, where what is hot changes

@@ -180,6 +180,7 @@ class Tier1 final : public Tier {
         return std::make_unique<Tier1Chapter>(*units_, std::move(*code), first_counter);
     }
     u64 code_key() const override { return code_key_; }
+    const emit::HostFeatures& features() const { return features_; }
     const emit::EmitOptions& options() const { return options_; }
     /// Whether fuel and bounds let a unit be made at `pc`; the error says why not.
     Result<void> may_compile(GuestAddr pc) const {
@@ -264,7 +265,7 @@ class Tier2::Making final : public Translator {
         : units_(units),
           former_(frontend),
           function_(frontend.env()),
-          emitter_(emit::host_features(), units.options()) {}
+          emitter_(units.features(), units.options()) {}
     Result<std::unique_ptr<TierCode>> translate(const ir::Function&) override {
         return fail("regions are made of guest code");
     }

@@ -146,6 +146,12 @@ class Dump(unittest.TestCase):
         self.assertRegex(compiled, r"\n    @0x[0-9a-f]+( #\d+)?: goto_pc.plain 0x")
         self.assertRegex(compiled, r"\n    imul r")
 
+    def test_regions_use_no_feature_left_out(self):
+        """Vector instructions begin with v where the host's AVX may be used."""
+        vector = re.compile(r"\n    v\w+ ")
+        self.assertRegex(run("--engine=jit2", "--dump=host"), vector)
+        self.assertNotRegex(run("--engine=jit2", "--dump=host", "--without-host=avx"), vector)
+
     def test_links(self):
         # Not those of hot_loop: a unit that goes on at its own start needs none.
         self.assertRegex(run("--dump=links@recursive"), r"(^|\n)link 0x[0-9a-f]+ recursive\S* to 0x[0-9a-f]+ recursive")

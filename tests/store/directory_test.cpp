@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "folder.h"
 #include "sample.h"
 #include "store/archive.h"
 
@@ -19,15 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class StoreDirectory : public testing::Test {
+class StoreDirectory : public InAFolder {
   protected:
-    void SetUp() override {
-        char name[] = "/tmp/kiln-store-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        top_ = name;
-    }
-    void TearDown() override { fs::remove_all(top_); }
-
     DirectoryOptions options() const { return {.path = top_ / "a" / "b", .build = "test"}; }
     bool save(Directory& directory, const abi::ImageKey& key = {1, 2}) {
         const auto writer = directory.begin_write(key);
@@ -45,8 +39,6 @@ class StoreDirectory : public testing::Test {
             if (entry.path().extension() == ".units") return entry.path();
         return {};
     }
-
-    fs::path top_;
 };
 
 TEST_F(StoreDirectory, KeepsWhatIsWritten) {

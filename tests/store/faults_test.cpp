@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <random>
 
+#include "folder.h"
 #include "sample.h"
 #include "store/upkeep.h"
 #include "traced.h"
@@ -110,15 +111,8 @@ TEST(StoreFaults, PartsOfOneImageInAnother) {
 
 // ---- Writers ----
 
-class WriterFaults : public testing::Test {
+class WriterFaults : public InAFolder {
   protected:
-    void SetUp() override {
-        char name[] = "/tmp/kiln-store-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        top_ = name;
-    }
-    void TearDown() override { fs::remove_all(top_); }
-
     DirectoryOptions options() const { return {.path = top_ / "a" / "units", .build = "test"}; }
     /// What a process does that saves: an image, with the one that is there in view, and its statistics.
     bool save(u32 units) const {
@@ -167,8 +161,6 @@ class WriterFaults : public testing::Test {
                     disturbed, written);
         EXPECT_GT(disturbed, 20);
     }
-
-    fs::path top_;
 };
 
 TEST_F(WriterFaults, KilledBeforeEachCall) { disturb(Disturbance::kill_before, 0, "SIGKILL instead"); }

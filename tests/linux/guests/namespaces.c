@@ -27,14 +27,8 @@ struct clone3_args {
 enum { new_time = 0x80 };
 static const unsigned long into_cgroup = 0x200000000;
 
-/// Runs `part` in a child made with `flags`; nothing if the machine does not let it.
-static void in_child(long flags, void (*part)(void)) {
-    fflush(stdout);
-    const long child = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
-    if (child < 0) {
-        CHECK(errno == EPERM || errno == ENOSPC);
-        return;
-    }
+/// In both processes behind a clone: the child runs `part`, its parent waits for it.
+static void run_or_wait(long child, void (*part)(void)) {
     if (child == 0) {
         failures = 0;
         part();
@@ -43,6 +37,17 @@ static void in_child(long flags, void (*part)(void)) {
     }
     int status = -1;
     CHECK(waitpid((pid_t)child, &status, 0) == child && status == 0);
+}
+
+/// Runs `part` in a child made with `flags`; nothing if the machine does not let it.
+static void in_child(long flags, void (*part)(void)) {
+    fflush(stdout);
+    const long child = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+    if (child < 0) {
+        CHECK(errno == EPERM || errno == ENOSPC);
+        return;
+    }
+    run_or_wait(child, part);
 }
 
 static void names(void) {
@@ -87,14 +92,7 @@ static void in_child3(struct clone3_args args, void (*part)(void)) {
         CHECK(is_refusal(errno));
         return;
     }
-    if (child == 0) {
-        failures = 0;
-        part();
-        fflush(stdout);
-        _exit(failures != 0);
-    }
-    int status = -1;
-    CHECK(waitpid((pid_t)child, &status, 0) == child && status == 0);
+    run_or_wait(child, part);
     if (args.set_tid_size != 0) CHECK(child == wanted);
 }
 
