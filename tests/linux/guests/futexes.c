@@ -77,6 +77,21 @@ static int finish(struct waiter* waiters, int count) {
     return zero;
 }
 
+/// Wakes so many waiters that were moved from one word to another, and says how many of them it found at the
+/// other. A waiter that was moved just before it slept may go back to where it came from: in Linux it takes the
+/// moment in which it is in no queue for a wake-up without a reason, and starts anew.
+static int wake_moved(_Atomic unsigned* from, _Atomic unsigned* to, int count) {
+    int woken = 0, there = 0;
+    while (woken < count) {
+        const int more = (int)futex(to, FUTEX_WAKE_PRIVATE, count - woken, NULL, NULL, 0);
+        there += more;
+        woken += more;
+        if (woken < count) woken += (int)futex(from, FUTEX_WAKE_PRIVATE, count - woken, NULL, NULL, 0);
+        sched_yield();
+    }
+    return there;
+}
+
 static void waking(void) {
     static _Atomic unsigned word, other;
     struct waiter waiters[4];
@@ -107,8 +122,7 @@ static void waking(void) {
     start(waiters, 4, &word, FUTEX_WAIT_PRIVATE);
     CHECK_FAILS(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void*)9, &other, 7), EAGAIN);
     CHECK(futex(&word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void*)2, &other, 0) == 3);
-    CHECK(futex(&other, FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0) == 2);
-    CHECK(futex(&word, FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0) == 1 && finish(waiters, 4) == 4);
+    CHECK(wake_moved(&word, &other, 3) >= 1 && finish(waiters, 4) == 4);
 
     // Changes the second word, wakes at the first, and at the second if it had the value asked for.
     start(waiters, 2, &word, FUTEX_WAIT_PRIVATE);
@@ -157,8 +171,11 @@ static void newer_calls(void) {
     CHECK_FAILS(syscall(455, three, 1ul, 1ul, 2 | 128, NULL, 0), EAGAIN);
     CHECK_FAILS(syscall(455, three, 0ul, 1ul, 2 | 128, &soon, CLOCK_MONOTONIC), ETIMEDOUT);
     pthread_create(&thread, NULL, wait_new, &three[0]);
-    while (syscall(456, list, 0, 0, 1) != 1) sched_yield();
-    while (syscall(454, &three[1], 1ul, 1, 2 | 128) != 1) sched_yield();
+    while (syscall(454, &three[1], 1ul, 1, 2 | 128) !=
+           1) {  // moved once more if it went back: see wake_moved
+        syscall(456, list, 0, 0, 1);
+        sched_yield();
+    }
     pthread_join(thread, &index);
     CHECK(index == NULL);
     CHECK_FAILS(syscall(456, NULL, 0, 0, 1), EINVAL);
