@@ -12,7 +12,6 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +19,7 @@
 #include "base/counters.h"
 #include "linux/debuggee.h"
 #include "linux/guest_memory.h"
+#include "linux/host_fork.h"
 #include "linux/safe_syscall.h"
 #include "linux/signals.h"
 #include "linux/threads.h"
@@ -35,13 +35,10 @@ constexpr u64 process_options = CLONE_VM | CLONE_VFORK | CLONE_SETTLS | CLONE_PA
                                 CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID | CLONE_PTRACE | CLONE_UNTRACED |
                                 CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
 
-/// Flags that only clone3(2) takes.
-constexpr u64 clone3_options = CLONE_NEWTIME | CLONE_INTO_CGROUP;
-/// What the host does for a new process, also for one whose parent has other threads.
-constexpr u64 apart_options = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                              CLONE_NEWPID | CLONE_NEWNET | clone3_options;
-/// All that the host does for a new process, that is for the calls clone(2) and fork(2) of kiln's own.
-constexpr u64 host_options = CLONE_FS | CLONE_FILES | CLONE_IO | CLONE_SYSVSEM | CLONE_PARENT | apart_options;
+/// What the host does for a new process.
+constexpr u64 host_options = CLONE_FS | CLONE_FILES | CLONE_IO | CLONE_SYSVSEM | CLONE_PARENT | CLONE_NEWNS |
+                             CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                             CLONE_NEWNET | CLONE_NEWTIME | CLONE_INTO_CGROUP;
 
 constexpr std::size_t host_stack_bytes = 512 << 10;
 
@@ -53,13 +50,11 @@ struct Request {
     u64 cgroup = 0;                  ///< with CLONE_INTO_CGROUP: a descriptor
     std::vector<pid_t> wanted_tids;  ///< the child's, in its innermost process namespace first
 
-    /// Whether only the host's clone3(2) does what is asked for; sandboxes may lack it.
-    bool needs_clone3() const { return (flags & clone3_options) != 0 || !wanted_tids.empty(); }
-    /// For that call: with `host_flags`, and a child that signals its end by `signal`.
-    clone_args host_args(u64 host_flags, int signal) const {
+    /// What the host is asked for, with `more` flags.
+    clone_args host_args(u64 more) const {
         clone_args args{};
-        args.flags = host_flags;
-        args.exit_signal = static_cast<u64>(signal);
+        args.flags = (flags & host_options) | more;
+        args.exit_signal = static_cast<u64>(exit_signal);
         args.cgroup = cgroup;
         args.set_tid = wanted_tids.empty() ? 0 : reinterpret_cast<u64>(wanted_tids.data());
         args.set_tid_size = wanted_tids.size();
@@ -172,56 +167,8 @@ void clear_handlers(SignalTable& signals) {
         if (signals.get(signal).handler > 1) signals.set(signal, SignalAction{});
 }
 
-/// A fork by the system call itself, for flags that the C library's fork has not. Only safe while no other thread
-/// can hold a lock of the C library. The child's word in thread-local storage that holds its thread id is where
-/// the C library had the kernel clear it.
-i64 fork_with(const Request& request, u64 flags, int exit_signal) {
-    u64 tid_word = 0;
-    host_syscall(SYS_prctl, PR_GET_TID_ADDRESS, reinterpret_cast<u64>(&tid_word));
-    if (tid_word != 0) flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-    if (!request.needs_clone3())
-        return host_syscall(SYS_clone, flags | static_cast<u64>(exit_signal), 0, 0, tid_word, 0);
-    clone_args args = request.host_args(flags, exit_signal);
-    args.child_tid = tid_word;
-    return host_syscall(SYS_clone3, reinterpret_cast<u64>(&args), sizeof args);
-}
-
-/// A fork that is safe among other threads. Only the C library's is; so with `flags` its child makes the one that
-/// is wanted, as a sibling of its own, and ends. The result is clone(2)'s; the caller may see one SIGCHLD more.
-i64 fork_among_threads(const Request& request, u64 flags) {
-    if (flags == 0 && !request.needs_clone3()) {
-        const pid_t child = ::fork();
-        return child < 0 ? -errno : child;
-    }
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return -errno;
-    i64 result = -EAGAIN;
-    const pid_t helper = ::fork();
-    if (helper == 0) {
-        // The helper's sibling signals its end as the helper does.
-        result = fork_with(request, flags | CLONE_PARENT, request.needs_clone3() ? 0 : SIGCHLD);
-        if (result != 0) {
-            (void)!::write(ends[1], &result, sizeof result);
-            ::_exit(0);
-        }
-    } else if (helper > 0) {
-        ::close(std::exchange(ends[1], -1));
-        while (::read(ends[0], &result, sizeof result) < 0 && errno == EINTR) continue;
-        while (::waitpid(helper, nullptr, 0) < 0 && errno == EINTR) continue;
-    } else {
-        result = -errno;
-    }
-    ::close(ends[0]);
-    if (ends[1] >= 0) ::close(ends[1]);
-    return result;
-}
-
 i64 fork_process(Thread& parent, const Request& request) {
     Process& process = parent.process;
-    const u64 host_flags = request.flags & host_options;
-    const bool alone = process.threads == 1;
-    // A table of files that is shared is shared from clone(2) on, with the caller: a helper's would not do.
-    if (host_flags & ~apart_options && !alone) return -EINVAL;
     i64 child;
     {
         // No other thread is in the middle of a change that the child would see half of. The limits first: whoever
@@ -235,9 +182,7 @@ i64 fork_process(Thread& parent, const Request& request) {
         if (process.debugged != nullptr) debugged = process.debugged->freeze();
         SignalsBlocked blocked;
         if (!process.engine.before_fork()) return -ENOMEM;
-        const bool plain = host_flags == 0 && request.exit_signal == SIGCHLD && !request.needs_clone3();
-        child = alone && !plain ? fork_with(request, host_flags, request.exit_signal)
-                                : fork_among_threads(request, host_flags);
+        child = host_fork(request.host_args(0));
         process.engine.after_fork(child == 0);
     }
     if (child < 0) return child;
@@ -317,15 +262,14 @@ i64 vfork_process(Thread& parent, const Request& request) {
     i64 child;
     {
         SignalsBlocked blocked;
-        const u64 flags = CLONE_VM | CLONE_VFORK | (request.flags & host_options);
-        if (request.needs_clone3()) {
-            clone_args args = request.host_args(flags, request.exit_signal);
+        clone_args args = request.host_args(CLONE_VM | CLONE_VFORK);
+        if (needs_clone3(args)) {
             args.stack = reinterpret_cast<u64>(stack);
             args.stack_size = host_stack_bytes;
             child = clone3_on_stack(args, vfork_main, &start);
         } else {
             child = ::clone(vfork_main, static_cast<u8*>(stack) + host_stack_bytes,
-                            static_cast<int>(flags) | request.exit_signal, &start);
+                            static_cast<int>(args.flags | args.exit_signal), &start);
             if (child < 0) child = -errno;
         }
         Thread::set_current(&parent);
@@ -396,6 +340,7 @@ i64 calls::clone3(Thread& thread, const Call& call) {
     if (args.set_tid_size > most_namespaces || (args.set_tid == 0) != (args.set_tid_size == 0))
         return -EINVAL;
     if (args.flags & ((CSIGNAL & ~CLONE_NEWTIME) | CLONE_DETACHED)) return -EINVAL;
+    if (args.flags & (CLONE_THREAD | CLONE_PARENT) && args.exit_signal != 0) return -EINVAL;
     Request request;
     request.cgroup = args.flags & CLONE_INTO_CGROUP ? args.cgroup : 0;
     request.wanted_tids.resize(args.set_tid_size);

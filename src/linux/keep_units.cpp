@@ -18,7 +18,8 @@
 namespace kiln::user {
 namespace {
 
-void close_all_descriptors() { host_syscall(SYS_close_range, 0, ~0u, 0); }
+/// This process's alone: a child may share the table (CLONE_FILES).
+void close_all_descriptors() { host_syscall(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE); }
 
 /// Replaces mapped files by copies where code is, and lets go of the others: a file that is mapped keeps its file system
 /// from being unmounted. False when there is no memory.

@@ -300,6 +300,11 @@ class Store(unittest.TestCase):
                   "if (!fork) { if (!fork) { $s += $_ * $_ for 1..2000; exit } exit } $n++ while wait > 0; print $n")
         self.assertEqual(self.run_guest(["usr/bin/perl", "-e", script]), (0, b"2", b""))
 
+    def test_who_shares_descriptors_keeps_them(self):
+        script = ("$child = syscall(220, 0x411, 0, 0, 0, 0);"  # clone(CLONE_FILES | SIGCHLD)
+                  "if (!$child) { $s += $_ * $_ for 1..2000; exit } waitpid $child, 0; print 'still open'")
+        self.assertEqual(self.run_guest(["usr/bin/perl", "-e", script]), (0, b"still open", b""))
+
     def test_process_1_of_a_container_saves(self):
         inside = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
         if subprocess.run([*inside, "true"], capture_output=True).returncode != 0:

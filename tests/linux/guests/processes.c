@@ -1,6 +1,7 @@
 // Processes: fork, vfork, exec, wait, and what a program's end looks like to its parent.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -192,7 +193,88 @@ static void clones(void) {
     siginfo_t info;
     CHECK(pidfd >= 0 && waitid(P_PIDFD, pidfd, &info, WEXITED) == 0 && info.si_status == 22);
     CHECK_FAILS(syscall(SYS_clone3, &args, 8), EINVAL);
+    args.flags = CLONE_PARENT;
+    CHECK_FAILS(syscall(SYS_clone3, &args, sizeof args), EINVAL);
     CHECK_FAILS(syscall(SYS_clone, CLONE_THREAD, 0, 0, 0, 0), EINVAL);
+}
+
+// ---- Children that share more than the C library's fork lets them, but not the memory ----
+
+static volatile int ends_seen;
+static void on_end(int number) { ends_seen += number; }
+
+static pid_t clone_with(unsigned long flags) {
+    fflush(stdout);
+    return syscall(SYS_clone, flags, 0, 0, 0, 0);
+}
+
+static void sharing(void) {
+    // Descriptors, and the working directory.
+    pid_t child = clone_with(CLONE_FILES | CLONE_FS | CLONE_IO | CLONE_SYSVSEM | SIGCHLD);
+    if (child == 0) {
+        free(malloc(100000));
+        _exit(dup2(1, 90) == 90 && chdir("/") == 0 ? 31 : 1);
+    }
+    CHECK(WEXITSTATUS(wait_for(child)) == 31);
+    char folder[4096];
+    CHECK(fcntl(90, F_GETFD) == 0 && close(90) == 0 && strcmp(getcwd(folder, sizeof folder), "/") == 0);
+
+    // A program that one of them becomes has a table of its own.
+    child = clone_with(CLONE_FILES | SIGCHLD);
+    if (child == 0) {
+        fcntl(dup2(1, 91), F_SETFD, FD_CLOEXEC);
+        execl(self, self, "exit", "32", NULL);
+        _exit(1);
+    }
+    CHECK(WEXITSTATUS(wait_for(child)) == 32 && fcntl(91, F_GETFD) == FD_CLOEXEC && close(91) == 0);
+
+    // A sibling is somebody else's child.
+    int ends[2];
+    pid_t parents[2] = {0, getppid()};
+    CHECK(pipe(ends) == 0);
+    child = clone_with(CLONE_PARENT | SIGCHLD);
+    if (child == 0) {
+        parents[0] = getppid();
+        _exit(write(ends[1], parents, sizeof *parents) < 0);
+    }
+    CHECK(child > 0 && read(ends[0], parents, sizeof *parents) == sizeof *parents &&
+          parents[0] == parents[1]);
+    CHECK_FAILS(waitpid(child, NULL, 0), ECHILD);
+    close(ends[0]);
+    close(ends[1]);
+
+    // Its end is told by any signal, or by none.
+    signal(SIGUSR1, on_end);
+    ends_seen = 0;
+    child = clone_with(CLONE_FS | SIGUSR1);
+    if (child == 0) _exit(33);
+    CHECK_FAILS(waitpid(-1, NULL, 0), ECHILD);
+    int status = -1;
+    while (waitpid(child, &status, __WCLONE) < 0 && errno == EINTR) continue;
+    CHECK(WEXITSTATUS(status) == 33 && ends_seen == SIGUSR1);
+    child = clone_with(0);
+    if (child == 0) _exit(34);
+    CHECK(waitpid(child, &status, __WALL) == child && WEXITSTATUS(status) == 34 && ends_seen == SIGUSR1);
+    signal(SIGUSR1, SIG_DFL);
+}
+
+// Takes and leaves the C library's locks, the allocator's above all, until told to end.
+static void* busy(void* stop) {
+    while (!__atomic_load_n((int*)stop, __ATOMIC_RELAXED)) free(malloc(300));
+    return NULL;
+}
+
+static void sharing_among_threads(void) {
+    int stop = 0;
+    pthread_t other;
+    CHECK(pthread_create(&other, NULL, busy, &stop) == 0);
+    for (int i = 0; i < 5; ++i) {
+        pid_t child = clone_with(CLONE_FILES | SIGCHLD);
+        if (child == 0) _exit(35);
+        CHECK(WEXITSTATUS(wait_for(child)) == 35);
+    }
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    pthread_join(other, NULL);
 }
 
 int main(int argc, char** argv) {
@@ -218,5 +300,7 @@ int main(int argc, char** argv) {
     programs();
     pipes();
     clones();
+    sharing();
+    sharing_among_threads();
     return verdict();
 }
