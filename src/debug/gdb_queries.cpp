@@ -13,26 +13,29 @@ namespace kiln::debug {
 // ---- Features ----
 
 GdbSession::Answer GdbSession::supported_packet(std::string_view args) {
-    bool forks = false, programs = false;
+    run::ProcessEvents events;
     take(args, ":");
     while (!args.empty()) {
         const std::string_view feature = take_until(args, ';');
         if (feature == "multiprocess+") notes_.multiprocess = true;
         if (feature == "swbreak+" || feature == "hwbreak+") notes_.break_reasons = true;
         if (feature == "no-resumed+") notes_.no_resumed = true;
-        if (feature == "fork-events+") forks = true;
-        if (feature == "exec-events+") programs = true;
+        if (feature == "fork-events+") events.forks = true;
+        if (feature == "vfork-events+") events.vforks = true;
+        if (feature == "exec-events+") events.programs = true;
     }
     // Such things can only be told of where a process has a name.
-    notes_.fork_events = forks && notes_.multiprocess;
-    notes_.exec_events = programs && notes_.multiprocess;
-    debuggee_.report_processes(notes_.fork_events, notes_.exec_events);
+    notes_.fork_events = events.forks && notes_.multiprocess;
+    notes_.vfork_events = events.vforks && notes_.multiprocess;
+    notes_.exec_events = events.programs && notes_.multiprocess;
+    debuggee_.report_processes(notes_.events());
     std::string answer = "PacketSize=" + to_hex(gdb_packet_bytes);
     answer +=
         ";QStartNoAckMode+;qXfer:features:read+;qXfer:auxv:read+;qXfer:exec-file:read+;qXfer:siginfo:read+"
         ";qXfer:threads:read+;QPassSignals+;QCatchSyscalls+;vContSupported+;swbreak+;hwbreak+;no-resumed+";
     if (notes_.multiprocess) answer += ";multiprocess+";
     if (notes_.fork_events) answer += ";fork-events+";
+    if (notes_.vfork_events) answer += ";vfork-events+";
     if (notes_.exec_events) answer += ";exec-events+";
     return answer;
 }
@@ -51,10 +54,17 @@ GdbSession::Answer GdbSession::attached_packet(std::string_view) {
 
 // ---- Objects ----
 
+std::vector<std::pair<i64, run::ThreadNumber>> GdbSession::known_threads() const {
+    std::vector<std::pair<i64, run::ThreadNumber>> known;
+    for (run::ThreadNumber thread : debuggee_.threads()) known.emplace_back(debuggee_.process(), thread);
+    if (notes_.held_process != 0) known.emplace_back(notes_.held_process, notes_.held_thread);
+    return known;
+}
+
 std::string GdbSession::threads_object() const {
     std::string text = "<?xml version=\"1.0\"?>\n<threads>\n";
-    for (run::ThreadNumber thread : debuggee_.threads()) {
-        text += "<thread id=\"" + thread_text(thread) + "\" name=\"";
+    for (const auto& [process, thread] : known_threads()) {
+        text += "<thread id=\"" + thread_text(process, thread) + "\" name=\"";
         for (char c : debuggee_.thread_name(thread)) {
             switch (c) {
                 case '<': text += "&lt;"; break;
@@ -106,8 +116,8 @@ GdbSession::Answer GdbSession::transfer_packet(std::string_view args) {
 
 GdbSession::Answer GdbSession::list_threads_packet(std::string_view) {
     std::string text = "m";
-    for (run::ThreadNumber thread : debuggee_.threads())
-        text += (text.size() > 1 ? "," : "") + thread_text(thread);
+    for (const auto& [process, thread] : known_threads())
+        text += (text.size() > 1 ? "," : "") + thread_text(process, thread);
     return text.size() > 1 ? text : "l";
 }
 

@@ -1,4 +1,5 @@
 // Going on and stopping: vCont and its like, stop replies, the session's ends.
+#include <algorithm>
 #include <cerrno>
 
 #include "debug/gdb_framing.h"
@@ -38,7 +39,8 @@ std::string GdbSession::report(const StopEvent& event) {
     switch (event.kind) {
         case StopKind::ended:
         case StopKind::killed: {
-            state_ = State::over;
+            ended_ = true;
+            if (notes_.held_process == 0) state_ = State::over;
             detaching_ = true;
             const bool ended = event.kind == StopKind::ended;
             return (ended ? "W" : "X") + two_digits(ended ? event.status : gdb_signal(event.signal)) +
@@ -60,7 +62,7 @@ std::string GdbSession::report(const StopEvent& event) {
             if (context == nullptr) break;
             const GuestAddr pc = registers_.pc(*context);
             bool software = false;
-            for (const Point& point : points_) software |= point.type == 0 && point.address == pc;
+            for (const GdbPoint& point : points_) software |= point.type == 0 && point.address == pc;
             reason = software ? "swbreak:;" : "hwbreak:;";
             break;
         }
@@ -75,10 +77,13 @@ std::string GdbSession::report(const StopEvent& event) {
         case StopKind::call_entry: reason = "syscall_entry:" + to_hex(event.number) + ";"; break;
         case StopKind::call_return: reason = "syscall_return:" + to_hex(event.number) + ";"; break;
         case StopKind::fork:
+        case StopKind::vfork:
             fork_child_ = event.child;
             fork_parent_ = event.thread;
-            reason = "fork:" + thread_text(event.child, event.child) + ";";
+            forked_by_vfork_ = event.kind == StopKind::vfork;
+            reason = (forked_by_vfork_ ? "vfork:" : "fork:") + thread_text(event.child, event.child) + ";";
             break;
+        case StopKind::vfork_done: reason = "vforkdone:;"; break;
         case StopKind::executed:
             reason = "exec:" + to_hex(std::string_view(debuggee_.executable())) + ";";
             break;
@@ -105,6 +110,7 @@ void GdbSession::resume_with(std::vector<Resumption> resumptions) {
 }
 
 void GdbSession::hand_over() {
+    // GDB sets its breakpoints anew.
     GdbNotes notes = notes_;
     notes.executed = true;
     debuggee_.hand_over(resumptions_, connection_, notes.write());
@@ -113,6 +119,7 @@ void GdbSession::hand_over() {
 GdbSession::Answer GdbSession::resume_actions_packet(std::string_view) { return "vCont;c;C;s;S;r"; }
 
 GdbSession::Answer GdbSession::resume_packet(std::string_view args) {
+    const std::string_view whole = args;
     std::vector<Action> actions;
     while (take(args, ";")) {
         const char letter = args.empty() ? ' ' : args[0];
@@ -142,6 +149,12 @@ GdbSession::Answer GdbSession::resume_packet(std::string_view args) {
         actions.push_back(action);
     }
     if (actions.empty() || !args.empty()) return "E16";
+    const bool child_goes_on = forked_by_vfork_ && fork_child_ != 0 &&
+                               std::ranges::find(actions, fork_child_, &Action::process) != actions.end();
+    if (child_goes_on) {
+        follow_vfork(whole);
+        return std::nullopt;
+    }
     // The first action that fits a thread is its own.
     std::vector<Resumption> resumptions;
     for (ThreadNumber thread : debuggee_.threads())
@@ -155,6 +168,16 @@ GdbSession::Answer GdbSession::resume_packet(std::string_view args) {
         }
     resume_with(std::move(resumptions));
     return std::nullopt;
+}
+
+// GDB stays with the child of vfork(2), and keeps the parent until the child becomes another program or ends.
+void GdbSession::follow_vfork(std::string_view actions) {
+    notes_.held_process = debuggee_.process();
+    notes_.held_thread = fork_parent_;
+    notes_.points.assign(points_.begin(), points_.end());
+    notes_.packet = "vCont" + std::string(actions);
+    state_ = State::handed_over;
+    detaching_ = true;
 }
 
 // c, C, s and S come from debuggers that do not use vCont: Hc has named the thread.
@@ -195,6 +218,12 @@ GdbSession::Answer GdbSession::detach_packet(std::string_view args) {
     if (fork_child_ != 0 && process == fork_child_) {
         debuggee_.settle_fork(run::ForkChoice::parent, std::exchange(fork_child_, 0), connection_, {});
         if (const auto threads = debuggee_.threads(); !threads.empty()) chosen_thread_ = threads.front();
+        return "OK";
+    }
+    if (notes_.held_process != 0 && process == notes_.held_process) {
+        debuggee_.release_parent();
+        notes_.held_process = notes_.held_thread = 0;
+        if (ended_) state_ = State::over;
         return "OK";
     }
     if (process != debuggee_.process()) return "E03";

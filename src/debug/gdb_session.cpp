@@ -36,23 +36,38 @@ u8 watched_kinds(u8 type) {
 
 std::string GdbNotes::write() const {
     std::string text;
-    for (bool flag :
-         {acks, multiprocess, fork_events, exec_events, executed, break_reasons, no_resumed, catches_calls})
+    for (bool flag : {acks, multiprocess, fork_events, vfork_events, exec_events, executed, break_reasons,
+                      no_resumed, catches_calls})
         text += flag ? '1' : '0';
     text += to_hex(passed_signals);
     for (u64 call : caught_calls) text += ';' + to_hex(call);
-    return text;
+    text += ':' + to_hex(static_cast<u64>(held_process)) + '.' + to_hex(static_cast<u64>(held_thread));
+    for (const GdbPoint& point : points)
+        text += ';' + to_hex(u64{point.type}) + ',' + to_hex(point.address.raw) + ',' + to_hex(point.bytes);
+    return text + ':' + packet;
 }
 
 GdbNotes GdbNotes::read(std::string_view text) {
     GdbNotes notes;
-    for (bool* flag : {&notes.acks, &notes.multiprocess, &notes.fork_events, &notes.exec_events,
-                       &notes.executed, &notes.break_reasons, &notes.no_resumed, &notes.catches_calls}) {
+    for (bool* flag :
+         {&notes.acks, &notes.multiprocess, &notes.fork_events, &notes.vfork_events, &notes.exec_events,
+          &notes.executed, &notes.break_reasons, &notes.no_resumed, &notes.catches_calls}) {
         *flag = text.starts_with('1');
         text.remove_prefix(std::min<std::size_t>(1, text.size()));
     }
-    notes.passed_signals = take_hex(text).value_or(0);
-    while (take(text, ";")) notes.caught_calls.push_back(take_hex(text).value_or(0));
+    const auto number = [&](std::string_view before) {
+        return take(text, before) ? take_hex(text).value_or(0) : 0;
+    };
+    notes.passed_signals = number("");
+    while (take(text, ";")) notes.caught_calls.push_back(number(""));
+    notes.held_process = static_cast<i64>(number(":"));
+    notes.held_thread = static_cast<i64>(number("."));
+    while (take(text, ";")) {
+        const auto type = static_cast<u8>(number(""));
+        const GuestAddr address(number(","));
+        notes.points.push_back({type, address, number(",")});
+    }
+    if (take(text, ":")) notes.packet = text;
     return notes;
 }
 
@@ -82,13 +97,18 @@ GdbSession::GdbSession(run::Debuggee& debuggee, int connection, GdbNotes notes)
     const std::vector<ThreadNumber> threads = debuggee_.threads();
     chosen_thread_ = threads.empty() ? 0 : threads.front();
     debuggee_.pass_signals(notes_.passed_signals);
-    debuggee_.report_processes(notes_.fork_events, notes_.exec_events);
+    debuggee_.report_processes(notes_.events());
     if (notes_.catches_calls) debuggee_.catch_calls(notes_.caught_calls);
     if (std::exchange(notes_.executed, false)) {
         debuggee_.note_executed();
         state_ = State::running;
     }
     last_stop_ = "T05thread:" + thread_text(chosen_thread_) + ";";
+    if (notes_.held_process == 0) debuggee_.release_parent();
+    points_.insert(notes_.points.begin(), notes_.points.end());
+    notes_.points.clear();
+    apply_points();
+    if (!notes_.packet.empty()) (void)handle(std::exchange(notes_.packet, {}));
 }
 
 GdbSession::~GdbSession() {
@@ -152,6 +172,8 @@ GdbSession::Answer GdbSession::choose_thread_packet(std::string_view args) {
     const std::vector<ThreadNumber> threads = debuggee_.threads();
     if (fork_child_ != 0 && name->process == fork_child_)
         chosen_thread_ = fork_child_;
+    else if (notes_.held_process != 0 && name->process == notes_.held_process)
+        chosen_thread_ = notes_.held_thread;
     else if (name->thread <= 0)
         chosen_thread_ = std::ranges::find(threads, chosen_thread_) != threads.end() ? chosen_thread_
                          : threads.empty()                                           ? 0
@@ -167,12 +189,16 @@ GdbSession::Answer GdbSession::thread_alive_packet(std::string_view args) {
     args.remove_prefix(1);
     const auto name = take_thread(args);
     if (!name) return failed(EINVAL);
-    if (fork_child_ != 0 && name->process == fork_child_) return "OK";
+    if (is_elsewhere(name->thread)) return "OK";
     const std::vector<ThreadNumber> threads = debuggee_.threads();
     return std::ranges::find(threads, name->thread) != threads.end() ? "OK" : failed(ESRCH);
 }
 
 // ---- Registers ----
+
+bool GdbSession::is_elsewhere(ThreadNumber thread) const {
+    return thread != 0 && (thread == fork_child_ || thread == notes_.held_thread);
+}
 
 abi::Context* GdbSession::chosen_registers() {
     // A new child's are its parent's, while nobody has settled which of them GDB stays with.
@@ -258,15 +284,20 @@ bool GdbSession::change_point(std::string_view args, bool insert) {
     const auto bytes = take_hex(args);
     if (!bytes) return false;
     // A fork's child has a copy of them only in GDB's mind.
-    if (fork_child_ != 0 && chosen_thread_ == fork_child_) return true;
-    const Point point{static_cast<u8>(*type), GuestAddr(*address), *bytes};
+    if (is_elsewhere(chosen_thread_)) return true;
+    const GdbPoint point{static_cast<u8>(*type), GuestAddr(*address), *bytes};
     if (insert)
         points_.insert(point);
     else
         points_.erase(point);
+    apply_points();
+    return true;
+}
+
+void GdbSession::apply_points() {
     std::vector<GuestAddr> breakpoints;
     std::vector<abi::WatchedRange> watched;
-    for (const Point& each : points_) {
+    for (const GdbPoint& each : points_) {
         if (each.type <= hardware_break)
             breakpoints.push_back(each.address);
         else
@@ -277,7 +308,6 @@ bool GdbSession::change_point(std::string_view args, bool insert) {
     breakpoints.erase(twice.begin(), twice.end());
     debuggee_.set_breakpoints(std::move(breakpoints));
     debuggee_.set_watchpoints(std::move(watched));
-    return true;
 }
 
 GdbSession::Answer GdbSession::insert_point_packet(std::string_view args) {

@@ -16,18 +16,34 @@
 
 namespace kiln::debug {
 
+/// A breakpoint or watchpoint.
+struct GdbPoint {
+    u8 type;  ///< of the Z packets
+    GuestAddr address;
+    u64 bytes;
+    auto operator<=>(const GdbPoint&) const = default;
+};
+
 /// What both sides have agreed on, and what GDB says once only.
 struct GdbNotes {
     bool acks = true;
     bool multiprocess = false;  ///< thread numbers are p<process>.<thread>
-    bool fork_events = false, exec_events = false;
+    bool fork_events = false, vfork_events = false, exec_events = false;
     bool executed = false;  ///< the conversation goes on in a new program, of which GDB is to be told first
     bool break_reasons = false;  ///< GDB knows swbreak and hwbreak
     bool no_resumed = false;     ///< GDB knows the stop reply N
     u64 passed_signals = 0;
     bool catches_calls = false;
     std::vector<u64> caught_calls;
+    /// Of a process in vfork(2) whose child the conversation goes on with: GDB still counts it as its own. 0: none.
+    i64 held_process = 0;
+    run::ThreadNumber held_thread = 0;
+    std::vector<GdbPoint> points;  ///< that a child of vfork(2) has its parent's share of
+    std::string packet;            ///< the one that made this child go on, to be done by its own session
 
+    run::ProcessEvents events() const {
+        return {.forks = fork_events, .vforks = vfork_events, .programs = exec_events};
+    }
     std::string write() const;
     static GdbNotes read(std::string_view text);
 };
@@ -98,12 +114,18 @@ class GdbSession {
     /// The registers of the thread that the last Hg chose; null: it is gone.
     abi::Context* chosen_registers();
     bool change_point(std::string_view args, bool insert);
+    void apply_points();
+    /// Whether `thread` is of a process that GDB counts as its own and that this session has no more, or not yet.
+    bool is_elsewhere(run::ThreadNumber thread) const;
     bool put_memory(std::string_view args, bool binary);
     void resume_with(std::vector<run::Resumption> resumptions);
+    void follow_vfork(std::string_view actions);
     std::string monitor_answer(std::string_view command);
     /// `name`: of an engine, or empty.
     std::string engine_answer(std::string_view name);
     std::optional<std::string> object(std::string_view name, std::string_view annex);
+    /// Processes and threads that GDB counts as its own.
+    std::vector<std::pair<i64, run::ThreadNumber>> known_threads() const;
     std::string threads_object() const;
 
     // Thread-local variables.
@@ -135,13 +157,9 @@ class GdbSession {
     run::ThreadNumber fork_parent_ = 0;         // that started fork_child_
     i64 fork_child_ = 0;                        // a child whose fate GDB has not told yet; 0: none
 
-    struct Point {
-        u8 type;  ///< of the Z packets
-        GuestAddr address;
-        u64 bytes;
-        auto operator<=>(const Point&) const = default;
-    };
-    std::set<Point> points_;
+    bool forked_by_vfork_ = false;  // fork_child_
+    bool ended_ = false;            // the process; the conversation is about notes_.held_process only
+    std::set<GdbPoint> points_;
     std::set<int> files_;                           // open by vFile
     std::array<GuestAddr, 2> library_variables_{};  // of the guest's C library, as GDB has told (gdb_tls.cpp)
 };

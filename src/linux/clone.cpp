@@ -167,7 +167,8 @@ void clear_handlers(SignalTable& signals) {
         if (signals.get(signal).handler > 1) signals.set(signal, SignalAction{});
 }
 
-i64 fork_process(Thread& parent, const Request& request) {
+/// `told_as`: to a debugger.
+i64 fork_process(Thread& parent, const Request& request, run::StopKind told_as) {
     Process& process = parent.process;
     i64 child;
     {
@@ -189,7 +190,7 @@ i64 fork_process(Thread& parent, const Request& request) {
     if (child > 0) {
         announce_child(parent, request, static_cast<pid_t>(child));
         if (parent.debugged != nullptr)
-            process.debugged->after_fork_in_parent(parent, static_cast<pid_t>(child));
+            process.debugged->after_fork_in_parent(parent, static_cast<pid_t>(child), told_as);
         return child;
     }
     Thread& thread = parent;
@@ -203,7 +204,7 @@ i64 fork_process(Thread& parent, const Request& request) {
     if (request.flags & CLONE_SETTLS) process.arch.set_tls(thread.context, request.tls);
     if (request.flags & CLONE_CLEAR_SIGHAND) clear_handlers(*thread.signals);
     begin_life(thread, request);
-    if (process.debugged != nullptr) process.debugged->after_fork_in_child(thread);
+    if (process.debugged != nullptr) process.debugged->after_fork_in_child(thread, told_as);
     return 0;
 }
 
@@ -280,15 +281,15 @@ i64 vfork_process(Thread& parent, const Request& request) {
     return child;
 }
 
-/// vfork(2) before a debugger that is told of forks. It can go on with either of two processes only if each has a memory of
+/// vfork(2) before a debugger that is told of it. It can go on with either of two processes only if each has a memory of
 /// its own, so it is shown a copy. If it stays with the parent, the copy ends, and a child in the same memory is made after
 /// all: posix_spawn(3) learns from that whether there was a program to run. The caller may see one SIGCHLD more.
-i64 vfork_shown(Thread& parent, const Request& request) {
+i64 vfork_shown(Thread& parent, const Request& request, run::StopKind told_as) {
     Process& process = parent.process;
     DebuggedProcess& debugged = *process.debugged;
     Request copy = request;
     copy.flags &= ~u64{CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | CLONE_PIDFD};
-    const i64 child = fork_process(parent, copy);
+    const i64 child = fork_process(parent, copy, told_as);
     if (child < 0) return child;
     if (child == 0) {
         if (process.debugged == nullptr) ::_exit(0);  // nobody followed the copy
@@ -300,7 +301,9 @@ i64 vfork_shown(Thread& parent, const Request& request) {
     }
     ::kill(static_cast<pid_t>(child), SIGKILL);  // if the debugger went on without saying anything of it
     while (::waitpid(static_cast<pid_t>(child), nullptr, __WALL) < 0 && errno == EINTR) continue;
-    return vfork_process(parent, request);
+    const i64 result = vfork_process(parent, request);
+    if (told_as == run::StopKind::vfork) debugged.report_vfork_done(parent);
+    return result;
 }
 
 i64 clone_by(Thread& thread, const Request& request) {
@@ -310,10 +313,12 @@ i64 clone_by(Thread& thread, const Request& request) {
     if (request.flags & ~(process_options | host_options)) return -EINVAL;
     if (request.flags & CLONE_VM) {
         if (!(request.flags & CLONE_VFORK)) return -EINVAL;
-        const bool shown = thread.debugged != nullptr && thread.process.debugged->reports_forks();
-        return shown ? vfork_shown(thread, request) : vfork_process(thread, request);
+        if (thread.debugged != nullptr)
+            if (const auto told_as = thread.process.debugged->vfork_is_told_as())
+                return vfork_shown(thread, request, *told_as);
+        return vfork_process(thread, request);
     }
-    return fork_process(thread, request);
+    return fork_process(thread, request, run::StopKind::fork);
 }
 
 }  // namespace

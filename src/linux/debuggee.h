@@ -61,11 +61,14 @@ class DebuggedProcess final : public run::Debuggee {
     void report_end(Thread& thread, int status);
     void report_death(Thread& thread, int signal);
 
-    /// Held over fork(2), which calls one of the next two afterwards.
+    /// Held over fork(2), which calls one of the next two afterwards: with StopKind::fork, or for vfork(2) what that is told as.
     [[nodiscard]] std::unique_lock<std::mutex> freeze() { return std::unique_lock(mutex_); }
-    void after_fork_in_parent(Thread& thread, pid_t child);
-    void after_fork_in_child(Thread& thread);
-    bool reports_forks() const;
+    void after_fork_in_parent(Thread& thread, pid_t child, run::StopKind kind);
+    void after_fork_in_child(Thread& thread, run::StopKind kind);
+    /// Whether the debugger is told of vfork(2), and as what.
+    std::optional<run::StopKind> vfork_is_told_as() const;
+    /// vfork(2), of which the debugger was told, returns.
+    void report_vfork_done(Thread& thread);
     /// After after_fork_in_parent(): whether the debugger left this process for `child`.
     bool has_followed(i64 child) const;
     /// The thread is about to become another program: what that is told to go on with the debugger ("" : nothing), a
@@ -86,12 +89,13 @@ class DebuggedProcess final : public run::Debuggee {
     void set_watchpoints(std::vector<abi::WatchedRange> ranges) override;
     void pass_signals(u64 signals) override;
     void catch_calls(std::optional<std::vector<u64>> numbers) override;
-    void report_processes(bool forks, bool programs) override;
+    void report_processes(run::ProcessEvents events) override;
     void resume(std::span<const run::Resumption> resumptions) override;
     void interrupt() override;
     void wait(int descriptor) override;
     std::optional<run::StopEvent> next_event() override;
     void settle_fork(run::ForkChoice choice, i64 child, int connection, std::string_view notes) override;
+    void release_parent() override;
     void hand_over(std::span<const run::Resumption> resumptions, int connection,
                    std::string_view notes) override;
     void note_executed() override;
@@ -123,8 +127,12 @@ class DebuggedProcess final : public run::Debuggee {
     bool catches(u64 number);
     /// Stops all threads.
     void stop_all(Lock& lock);
-    /// Asks the debugger's thread at heirs_address_; a descriptor and its notes, or -1.
-    int ask_for_connection(std::string& notes) const;
+    bool reports(run::StopKind kind) const;
+    /// Stops with an event of a system call that is done; a signal comes at the next border.
+    void stop_after_call(DebuggedThread& self, run::StopEvent event);
+    /// Asks the debugger's thread at heirs_address_; a descriptor and its notes, or -1. Gives the socket that it
+    /// asked at too: as long as that is open, a parent in vfork(2) waits.
+    int ask_for_connection(std::string& notes, int& socket) const;
     void wake_debugger();
 
     Process& process_;
@@ -135,7 +143,7 @@ class DebuggedProcess final : public run::Debuggee {
     bool all_stopped_ = true;
     int first_thread_status_ = 0;
     bool interrupted_ = false;
-    bool forks_reported_ = false, programs_reported_ = false;
+    run::ProcessEvents reported_;
     i64 followed_child_ = 0;  ///< that has the connection now
     u64 passed_signals_ = 0;
     std::optional<std::vector<u64>> caught_calls_;
@@ -148,6 +156,7 @@ class DebuggedProcess final : public run::Debuggee {
     std::vector<GuestAddr> breakpoints_;
     int memory_file_ = -1;
     int heirs_listener_ = -1;
+    int parents_socket_ = -1;  ///< in a child of a fork: what ask_for_connection() asked at
 };
 
 /// Whether a SIGBUS is a kick and no signal of the guest's.

@@ -45,6 +45,8 @@ bool outlives_resume(StopKind kind) {
         case StopKind::call_entry:
         case StopKind::call_return:
         case StopKind::fork:
+        case StopKind::vfork:
+        case StopKind::vfork_done:
         case StopKind::execute:
         case StopKind::executed:
         case StopKind::ended:
@@ -282,6 +284,7 @@ std::span<const u8> DebuggedProcess::auxiliary_vector() const { return process_.
 void DebuggedProcess::separate_descriptors(int keep) {
     if (::unshare(CLONE_FILES) != 0) return;
     std::vector<int> kept{keep};
+    if (parents_socket_ >= 0) kept.push_back(parents_socket_);
     for (int own : own_descriptors(process_))
         if (own >= 0) kept.push_back(own);
     std::ranges::sort(kept);

@@ -19,53 +19,58 @@ using run::StopKind;
 
 namespace {
 
-constexpr std::size_t most_notes = 4096;
-
 /// Room for the control message that carries one descriptor.
 union Control {
     cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-/// Sends `notes`, and `descriptor` unless it is -1.
+/// Sends `descriptor` and `notes`, and nothing more after them.
 bool send_choice(int socket, std::string_view notes, int descriptor) {
     iovec text{const_cast<char*>(notes.data()), notes.size()};
     Control control{};
     msghdr message{};
     message.msg_iov = &text;
     message.msg_iovlen = 1;
-    if (descriptor >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        cmsghdr* header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
-    }
-    return ::sendmsg(socket, &message, MSG_NOSIGNAL) > 0;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
+    const bool sent = ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(notes.size());
+    ::shutdown(socket, SHUT_WR);
+    return sent;
+}
+
+/// What comes until the other side has sent all; a read of 0 bytes or an error ends it.
+template <class Read>
+void read_to_end(Read&& read) {
+    for (ssize_t bytes; (bytes = read()) != 0;)
+        if (bytes < 0 && errno != EINTR) return;
 }
 
 /// The descriptor that send_choice() sent, and its notes; -1: none.
 int receive_choice(int socket, std::string& notes) {
-    notes.resize(most_notes);
-    iovec text{notes.data(), notes.size()};
-    Control control{};
-    msghdr message{};
-    message.msg_iov = &text;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-    ssize_t bytes;
-    do {
-        bytes = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (bytes < 0 && errno == EINTR);
-    if (bytes <= 0) return -1;
-    notes.resize(static_cast<std::size_t>(bytes));
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return -1;
-    int descriptor;
-    std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+    int descriptor = -1;
+    read_to_end([&] {
+        char piece[4096];
+        iovec text{piece, sizeof piece};
+        Control control{};
+        msghdr message{};
+        message.msg_iov = &text;
+        message.msg_iovlen = 1;
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+        const ssize_t bytes = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        if (bytes <= 0) return bytes;
+        notes.append(piece, static_cast<std::size_t>(bytes));
+        const cmsghdr* header = CMSG_FIRSTHDR(&message);
+        if (header != nullptr && header->cmsg_type == SCM_RIGHTS)
+            std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
+        return bytes;
+    });
     return descriptor;
 }
 
@@ -87,10 +92,10 @@ int accept_child(int listener, pid_t child) {
 
 }  // namespace
 
-void DebuggedProcess::report_processes(bool forks, bool programs) {
+void DebuggedProcess::report_processes(run::ProcessEvents events) {
     bool possible = true;
     // Bound to no name, the socket is given one that nobody has.
-    if ((forks || programs) && heirs_listener_ < 0) {
+    if ((events.forks || events.vforks || events.programs) && heirs_listener_ < 0) {
         heirs_listener_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         sockaddr_un name{};
         name.sun_family = AF_UNIX;
@@ -102,61 +107,78 @@ void DebuggedProcess::report_processes(bool forks, bool programs) {
             possible = false;
     }
     const std::scoped_lock lock(mutex_);
-    forks_reported_ = forks && possible;
-    programs_reported_ = programs && possible;
+    reported_ = possible ? events : run::ProcessEvents{};
 }
 
-bool DebuggedProcess::reports_forks() const {
-    const std::scoped_lock lock(mutex_);
-    return active_ && forks_reported_;
+bool DebuggedProcess::reports(StopKind kind) const {
+    return active_ && (kind == StopKind::fork ? reported_.forks : reported_.vforks);
 }
 
-void DebuggedProcess::after_fork_in_parent(Thread& thread, pid_t child) {
-    DebuggedThread& self = *thread.debugged;
-    if (!reports_forks()) return;
-    const int signal = stop(self, {.kind = StopKind::fork, .child = child});
+std::optional<StopKind> DebuggedProcess::vfork_is_told_as() const {
     const std::scoped_lock lock(mutex_);
-    self.signal = signal;  // for the next border
+    for (StopKind kind : {StopKind::vfork, StopKind::fork})
+        if (reports(kind)) return kind;
+    return std::nullopt;
+}
+
+void DebuggedProcess::stop_after_call(DebuggedThread& self, run::StopEvent event) {
+    const int signal = stop(self, event);
+    const std::scoped_lock lock(mutex_);
+    self.signal = signal;
+}
+
+void DebuggedProcess::after_fork_in_parent(Thread& thread, pid_t child, StopKind kind) {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!reports(kind)) return;
+    }
+    stop_after_call(*thread.debugged, {.kind = kind, .child = child});
+}
+
+void DebuggedProcess::report_vfork_done(Thread& thread) {
+    stop_after_call(*thread.debugged, {.kind = StopKind::vfork_done});
 }
 
 void DebuggedProcess::settle_fork(ForkChoice choice, i64 child, int connection, std::string_view notes) {
     const int socket = accept_child(heirs_listener_, static_cast<pid_t>(child));
     if (socket < 0) return;
-    const bool followed = choice == ForkChoice::child && send_choice(socket, notes, connection);
+    if (choice == ForkChoice::child && send_choice(socket, notes, connection)) {
+        {
+            const std::scoped_lock lock(mutex_);
+            followed_child_ = child;
+        }
+        // A child that nobody holds a parent for has closed its end.
+        char nothing;
+        read_to_end([&] { return ::read(socket, &nothing, 1); });
+    }
     ::close(socket);
-    if (!followed) return;
-    const std::scoped_lock lock(mutex_);
-    followed_child_ = child;
 }
+
+void DebuggedProcess::release_parent() { ::close(std::exchange(parents_socket_, -1)); }
 
 bool DebuggedProcess::has_followed(i64 child) const {
     const std::scoped_lock lock(mutex_);
     return followed_child_ == child;
 }
 
-int DebuggedProcess::ask_for_connection(std::string& notes) const {
-    const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (socket < 0) return -1;
-    int connection = -1;
-    if (::connect(socket, reinterpret_cast<const sockaddr*>(&heirs_address_), heirs_address_bytes_) == 0)
-        connection = receive_choice(socket, notes);
-    ::close(socket);
-    return connection;
+int DebuggedProcess::ask_for_connection(std::string& notes, int& socket) const {
+    socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::connect(socket, reinterpret_cast<const sockaddr*>(&heirs_address_), heirs_address_bytes_) != 0)
+        return -1;
+    return receive_choice(socket, notes);
 }
 
 std::string DebuggedProcess::connection_for_program(Thread& thread, int& connection) {
     connection = -1;
     {
         const std::scoped_lock lock(mutex_);
-        if (!active_ || !programs_reported_ || thread.debugged == nullptr) return {};
+        if (!active_ || !reported_.programs || thread.debugged == nullptr) return {};
     }
-    const int signal = stop(*thread.debugged, {.kind = StopKind::execute});
-    {
-        const std::scoped_lock lock(mutex_);
-        thread.debugged->signal = signal;  // for the next border, if there is no new program
-    }
+    stop_after_call(*thread.debugged, {.kind = StopKind::execute});
     std::string notes;
-    connection = ask_for_connection(notes);
+    int socket = -1;
+    connection = ask_for_connection(notes, socket);
+    ::close(socket);
     if (connection < 0) return {};
     ::fcntl(connection, F_SETFD, 0);
     return "--gdb-connection=" + std::to_string(connection) + "," + notes;
@@ -177,22 +199,26 @@ void DebuggedProcess::note_executed() {
         run::StopEvent{.kind = StopKind::executed, .thread = threads_.front().thread.tid};
 }
 
-void DebuggedProcess::after_fork_in_child(Thread& thread) {
+void DebuggedProcess::after_fork_in_child(Thread& thread, StopKind kind) {
     // The debugger's thread is the parent's. What it had asked for goes.
     process_.debugged = nullptr;
     thread.debugged = nullptr;
     thread.context.watch = nullptr;
     process_.engine.set_stops({});
     process_.engine.set_watching(false);
-    if (!active_ || !forks_reported_) return;
+    if (!reports(kind)) return;
     std::string notes;
-    const int connection = ask_for_connection(notes);
-    if (connection < 0) return;
-    // Lives as long as the process.
-    auto* debugged = new DebuggedProcess(process_);
-    process_.debugged = debugged;
-    debugged->enter(thread);
-    process_.request.debugger->adopt(*debugged, connection, notes);
+    int socket = -1;
+    const int connection = ask_for_connection(notes, socket);
+    if (connection >= 0) {
+        // Lives as long as the process.
+        auto* debugged = new DebuggedProcess(process_);
+        process_.debugged = debugged;
+        debugged->parents_socket_ = socket;
+        debugged->enter(thread);
+        process_.request.debugger->adopt(*debugged, connection, notes);
+    }
+    ::close(socket);  // the debugger's thread has its own
 }
 
 }  // namespace kiln::user

@@ -31,6 +31,8 @@ enum class StopKind : u8 {
     call_entry,   ///< the system call `number` is about to be made
     call_return,  ///< it was made
     fork,         ///< the process `child` was started and waits for settle_fork()
+    vfork,        ///< the same by vfork(2)
+    vfork_done,   ///< vfork(2) returns: its child has become another program, or ended
     execute,      ///< the process is about to become another program and waits for hand_over()
     executed,     ///< it did
     ended,        ///< the process ends with the exit status `status`
@@ -63,6 +65,13 @@ struct Resumption {
 /// Which of two processes the debugger stays with after a fork.
 enum class ForkChoice : u8 { parent, child };
 
+/// What a debugger wants to hear of other processes and programs.
+struct ProcessEvents {
+    bool forks = false;     ///< the event `fork`; of vfork(2) too, unless `vforks`
+    bool vforks = false;    ///< the events `vfork` and `vfork_done`
+    bool programs = false;  ///< `execute` with `executed`; without, nobody debugs what the process becomes
+};
+
 class Debuggee {
   public:
     virtual ~Debuggee() = default;
@@ -89,9 +98,8 @@ class Debuggee {
     virtual void pass_signals(u64 signals) = 0;
     /// System calls to stop at: none, or these, or with an empty list all.
     virtual void catch_calls(std::optional<std::vector<u64>> numbers) = 0;
-    /// Whether the events `fork`, and `execute` with `executed`, happen. Without the latter nobody debugs the process
-    /// once it has become another program. While forks are reported vfork(2) is one.
-    virtual void report_processes(bool forks, bool programs) = 0;
+    /// Which of these events happen.
+    virtual void report_processes(ProcessEvents events) = 0;
 
     /// Lets the threads go on as said; those not named stand still.
     virtual void resume(std::span<const Resumption> resumptions) = 0;
@@ -102,10 +110,13 @@ class Debuggee {
     /// The event that stopped the guest, or none yet.
     virtual std::optional<StopEvent> next_event() = 0;
 
-    /// After the event `fork` of `child`: the process not chosen runs on by itself, without a debugger. With
+    /// After the event `fork` or `vfork` of `child`: the process not chosen runs on by itself, without a debugger. With
     /// ForkChoice::child the child's Debugger::adopt() gets `connection` and `notes`, and this process has no
-    /// debugger any more.
+    /// debugger any more; after `vfork` this returns when the child lets go of its parent.
     virtual void settle_fork(ForkChoice choice, i64 child, int connection, std::string_view notes) = 0;
+    /// In a child that was chosen: its parent's vfork(2) returns now, and not only when the child ends or becomes
+    /// another program.
+    virtual void release_parent() = 0;
     /// After the event `execute`: the guest goes on as in resume(), and the new program's Debugger::start() is that of
     /// one made with `connection` and `notes`. If there is no new program in the end, nothing has happened.
     virtual void hand_over(std::span<const Resumption> resumptions, int connection,

@@ -104,7 +104,7 @@ TEST(Signals, TheTwoNumberingsAgree) {
 constexpr GuestAddr memory_at{0x1000};
 
 /// Two threads, 5 and 6, of process 5, and 256 bytes of memory.
-class FakeGuest final : public run::Debuggee {
+class FakeGuest : public run::Debuggee {
   public:
     FakeGuest() : memory(256) {
         for (riscv64::State* state : {&states[0], &states[1]}) {
@@ -135,10 +135,7 @@ class FakeGuest final : public run::Debuggee {
     void set_watchpoints(std::vector<abi::WatchedRange> ranges) override { watched = std::move(ranges); }
     void pass_signals(u64 signals) override { passed = signals; }
     void catch_calls(std::optional<std::vector<u64>> numbers) override { caught = std::move(numbers); }
-    void report_processes(bool of_forks, bool of_programs) override {
-        forks = of_forks;
-        programs = of_programs;
-    }
+    void report_processes(run::ProcessEvents events) override { reported = events; }
     void resume(std::span<const Resumption> how) override { resumed.assign(how.begin(), how.end()); }
     void interrupt() override {}
     void wait(int) override {}
@@ -147,6 +144,7 @@ class FakeGuest final : public run::Debuggee {
         settled = choice;
         notes = given;
     }
+    void release_parent() override { released = true; }
     void hand_over(std::span<const Resumption> how, int, std::string_view given) override {
         resumed.assign(how.begin(), how.end());
         notes = given;
@@ -169,7 +167,8 @@ class FakeGuest final : public run::Debuggee {
     u64 passed = 0;
     std::optional<std::vector<u64>> caught;
     EngineKind kind = EngineKind::hybrid;
-    bool forks = false, programs = false, executed = false, detached = false;
+    run::ProcessEvents reported;
+    bool executed = false, detached = false, released = false;
     std::optional<run::ForkChoice> settled;
     std::string notes;
     std::vector<Resumption> resumed;
@@ -188,7 +187,7 @@ TEST_F(Session, Features) {
     for (const char* feature :
          {"PacketSize=", "qXfer:features:read+", "multiprocess+", "fork-events+", "swbreak+"})
         EXPECT_THAT(answer, HasSubstr(feature));
-    EXPECT_TRUE(guest.forks);
+    EXPECT_TRUE(guest.reported.forks && !guest.reported.vforks);
     EXPECT_EQ(ask("vMustReplyEmpty"), "");
     EXPECT_EQ(ask("qUnknown"), "");
     EXPECT_EQ(ask(""), "");
@@ -377,9 +376,9 @@ TEST_F(Session, Files) {
 
 TEST_F(Session, NewPrograms) {
     agree();
-    EXPECT_FALSE(guest.programs);
+    EXPECT_FALSE(guest.reported.programs);
     EXPECT_THAT(ask("qSupported:multiprocess+;exec-events+"), HasSubstr("exec-events+"));
-    EXPECT_TRUE(guest.programs);
+    EXPECT_TRUE(guest.reported.programs);
     ask("vCont;s:p5.5;c");
     session.hand_over();
     EXPECT_EQ(guest.resumed.size(), 2u);
@@ -415,17 +414,70 @@ TEST_F(Session, Forks) {
     EXPECT_TRUE(notes.multiprocess && notes.fork_events && notes.break_reasons && notes.acks);
 }
 
+TEST_F(Session, VforkAndStay) {
+    EXPECT_THAT(ask("qSupported:multiprocess+;vfork-events+"), HasSubstr(";vfork-events+"));
+    EXPECT_TRUE(guest.reported.vforks);
+    EXPECT_THAT(session.report({.kind = StopKind::vfork, .thread = 5, .child = 9}),
+                HasSubstr(";vfork:p9.9;"));
+    EXPECT_EQ(ask("D;9"), "OK");
+    EXPECT_EQ(guest.settled, run::ForkChoice::parent);
+    ask("vCont;c:p5.5");
+    EXPECT_THAT(session.report({.kind = StopKind::vfork_done, .thread = 5}), HasSubstr(";vforkdone:;"));
+}
+
+TEST_F(Session, VforkAndFollowUntilTheParentIsLetGo) {
+    ask("qSupported:multiprocess+;vfork-events+");
+    ask("Z0,1010,2");
+    ask("Z2,1020,4");
+    session.report({.kind = StopKind::vfork, .thread = 6, .child = 9});
+    EXPECT_EQ(ask("vCont;c:p9.-1"), "(none)");
+    EXPECT_EQ(session.state(), GdbSession::State::handed_over);
+    session.finish();
+    EXPECT_EQ(guest.settled, run::ForkChoice::child);
+
+    // The child: it has its parent's points, and goes on at once.
+    struct Child final : FakeGuest {
+        i64 process() const override { return 9; }
+        std::vector<run::ThreadNumber> threads() const override { return {9}; }
+    } child;
+    GdbSession next{child, -1, GdbNotes::read(guest.notes)};
+    EXPECT_EQ(next.state(), GdbSession::State::running);
+    EXPECT_THAT(child.breakpoints, ElementsAre(GuestAddr(0x1010)));
+    EXPECT_EQ(child.watched.size(), 1u);
+    ASSERT_EQ(child.resumed.size(), 1u);
+    EXPECT_EQ(child.resumed[0].thread, 9);
+    EXPECT_FALSE(child.released);
+
+    // GDB counts the parent as its own until it has heard of the child's end.
+    EXPECT_EQ(next.report({.kind = StopKind::ended, .status = 3}), "W03;process:9");
+    EXPECT_EQ(next.state(), GdbSession::State::stopped);
+    EXPECT_EQ(next.handle("Tp5.6"), "OK");
+    EXPECT_EQ(next.handle("Hgp5.6"), "OK");
+    EXPECT_EQ(next.handle("z0,1010,2"), "OK");
+    EXPECT_EQ(child.breakpoints.size(), 1u);
+    EXPECT_EQ(next.handle("D;5"), "OK");
+    EXPECT_TRUE(child.released);
+    EXPECT_EQ(next.state(), GdbSession::State::over);
+}
+
 TEST_F(Session, NotesSurviveTheirTrip) {
     const GdbNotes notes{.acks = false,
                          .multiprocess = true,
                          .passed_signals = 0x123456789,
                          .catches_calls = true,
-                         .caught_calls = {64, 220}};
+                         .caught_calls = {64, 220},
+                         .held_process = 7,
+                         .held_thread = 8,
+                         .points = {{0, GuestAddr(0x1000), 2}},
+                         .packet = "vCont;s:p9.9;c:p9.-1"};
     const GdbNotes read = GdbNotes::read(notes.write());
     EXPECT_EQ(read.write(), notes.write());
     EXPECT_EQ(read.passed_signals, 0x123456789u);
     EXPECT_THAT(read.caught_calls, ElementsAre(64, 220));
-    EXPECT_EQ(GdbNotes::read("").write(), "000000000");
+    EXPECT_EQ(read.held_thread, 8);
+    EXPECT_THAT(read.points, ElementsAre(GdbPoint{0, GuestAddr(0x1000), 2}));
+    EXPECT_EQ(read.packet, "vCont;s:p9.9;c:p9.-1");
+    EXPECT_EQ(GdbNotes::read("").write(), "0000000000:0.0:");
 }
 
 TEST_F(Session, DetachAndLoss) {

@@ -191,14 +191,31 @@ class GdbTest(unittest.TestCase):
                    [r"hit Breakpoint 2, in_parent|^Breakpoint 2, in_parent", r"^\$1 = 23", r"exited normally"], output="sum 23\n")
 
     def test_a_program_that_is_not_there(self):
-        self.debug("spawns", ["catch fork", "continue", "continue"], [r"^Catchpoint 1 \(forked process \d+\)", r"exited normally"],
+        self.debug("spawns", ["catch vfork", "continue", "continue"], [r"^Catchpoint 1 \(vforked process \d+\)", r"exited normally"],
                    output="error 2\nchildren -1\n")
+
+    def test_catch_vfork(self):
+        self.debug("vforks", ["catch vfork", "break in_parent", "continue", "info breakpoints", "continue", "print status", "continue"],
+                   [r"^Catchpoint 1 \(vforked process \d+\)", r"vfork, process \d+", r"Detaching after vfork from child",
+                    r"Breakpoint 2, in_parent \(status=", r"^\$1 = 23", r"exited normally"], output="sum 23\n")
+
+    def test_a_step_over_vfork(self):
+        self.debug("vfork_only", ["break vfork_without_program", "continue", "next", "next", "next", "next", "step", "continue"],
+                   [r"\sfflush\(", r"\spid_t child = vfork", r"Detaching after vfork", r"\sif \(child == 0", r"\swaitpid\(", r"\sin_parent\(",
+                    r"exited normally"], output="child's status 11\n")
+
+    def test_vfork_and_follow_to_the_end(self):
+        self.debug("vfork_only", ["set follow-fork-mode child", "break in_child", "break in_parent", "continue", "backtrace 2",
+                                  "info inferiors", "info threads", "continue", "info inferiors"],
+                   [r"hit Breakpoint 1, in_child", r"#1 .* vfork_without_program \(\)", r"is vfork parent of inferior 2",
+                    r"is vfork child of inferior 1", r"^  1\.1 ", r"^\* 2\.1 ", r"Detaching vfork parent process \d+ after child exit",
+                    r"exited with code 013", r"^  1 +<null>"], output="child's status 11\n")
 
     def test_vfork_and_follow_through_exec(self):
         self.debug("vforks", ["set follow-fork-mode child", "break leaf", "break in_parent", "continue", "backtrace", "delete",
                               "continue"],
-                   [r"is executing new program: .*debugged_static", r"hit Breakpoint 1, leaf \(x=", r" calls \(\)",
-                    r"exited with code 027"], output="sum 23\n")
+                   [r"Detaching vfork parent process \d+ after child exec", r"is executing new program: .*debugged_static",
+                    r"hit Breakpoint 1, leaf \(x=", r" calls \(\)", r"exited with code 027"], output="sum 23\n")
 
     def test_another_engine(self):
         self.debug("calls", ["break leaf", "continue", "monitor engine interp", "stepi", "monitor engine jit1", "stepi",

@@ -157,6 +157,20 @@ static int vforks(void) {
     return 0;
 }
 
+static int vfork_without_program(void) {
+    fflush(stdout);
+    pid_t child = vfork();
+    if (child == 0) {
+        in_child();
+        _exit(counter);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    in_parent(WEXITSTATUS(status));
+    printf("child's status %d\n", counter);
+    return 0;
+}
+
 static int spawns_nothing(void) {
     pid_t child;
     char* args[] = {"program", NULL};
@@ -229,7 +243,7 @@ int main(int argc, char** argv) {
                  {"executes", executes},     {"vforks", vforks},
                  {"spawns", spawns_nothing}, {"changes", self_modifying},
                  {"reads", reads_code},      {"spin", spin},
-                 {"call", call_writes}};
+                 {"call", call_writes},      {"vfork_only", vfork_without_program}};
     for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++)
         if (argc > 1 && strcmp(argv[1], parts[i].name) == 0) return parts[i].function();
     return 2;
