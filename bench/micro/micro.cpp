@@ -150,5 +150,11 @@ void all(u64 rounds) {
 }  // namespace kiln::test
 
 int main(int argc, char** argv) {
-    kiln::test::all(argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 4'000'000);
+    char* end = nullptr;
+    const kiln::u64 rounds = argc > 1 ? std::strtoull(argv[1], &end, 10) : 4'000'000;
+    if (argc > 2 || rounds == 0 || (end && *end)) {
+        std::fprintf(stderr, "usage: micro [ROUNDS], a number\n");
+        return 2;
+    }
+    kiln::test::all(rounds);
 }

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "emit/select.h"
 #include "ir/dominators.h"
+#include "ir/loops.h"
 
 namespace kiln::emit {
 
@@ -38,32 +39,6 @@ Result<void> Selector::select_region(const ir::Function& f, MachineFunction& out
 // ---- The order of blocks ----
 
 namespace {
-
-/// By block: in how many natural loops it is.
-std::vector<u32> find_loop_depths(const ir::Function& f, const ir::Dominators& dominators) {
-    std::vector<u32> depths(f.block_count(), 0);
-    std::vector<std::vector<BlockId>> predecessors(f.block_count());
-    for (BlockId b : dominators.reverse_postorder())
-        for (ir::EdgeId e : f.edges_of(f[f[b].last])) predecessors[ir::index(f[e].target)].push_back(b);
-    std::vector<u32> in_loop(f.block_count(), 0);
-    std::vector<BlockId> work;
-    for (BlockId header : dominators.reverse_postorder()) {
-        const u32 mark = ir::index(header) + 1;
-        for (BlockId from : predecessors[ir::index(header)])
-            if (dominators.dominates(header, from)) work.push_back(from);
-        if (work.empty()) continue;
-        in_loop[ir::index(header)] = mark;
-        ++depths[ir::index(header)];
-        while (!work.empty()) {
-            const BlockId b = work.back();
-            work.pop_back();
-            if (std::exchange(in_loop[ir::index(b)], mark) == mark) continue;
-            ++depths[ir::index(b)];
-            for (BlockId from : predecessors[ir::index(b)]) work.push_back(from);
-        }
-    }
-    return depths;
-}
 
 /// Blocks in postorder, those of loops behind what comes after the loop.
 class Postorder {
@@ -98,7 +73,7 @@ class Postorder {
 void Selector::order_region_blocks() {
     const ir::Function& f = *f_;
     const ir::Dominators dominators(f);
-    out_->loop_depths = find_loop_depths(f, dominators);
+    out_->loop_depths = ir::loop_depths(f, dominators);
     order_ = Postorder(f, out_->loop_depths).take();
     std::ranges::reverse(order_);
     const auto leaves = [&](BlockId b) { return f.edges_of(f[f[b].last]).empty(); };

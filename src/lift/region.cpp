@@ -30,15 +30,60 @@ bool RegionFormer::form(Function& f, GuestAddr pc, abi::CodeSource& code, const 
     calls_.assign(1, Call{});
     // Nothing leads to a function's first block.
     const BlockId entry = f.add_block();
+    from_ = no_node;
     go_on(entry, {pc, no_call}, OriginId::none);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         Node& node = nodes_[i];
+        from_ = i;
         if (result.instructions < options.max_instructions)
-            lift(node);
+            lift(node, std::min(max_block, options.max_instructions - result.instructions));
         else
             leave(node);
     }
+    if (is_entered_behind()) copy_first();
     return count_and_poll();
+}
+
+/// Whether the region's first block is in a loop that control also comes into right behind it: so it is the loop's end rather
+/// than its head.
+bool RegionFormer::is_entered_behind() const {
+    std::vector<std::vector<std::size_t>> leads_to(nodes_.size()), comes_from(nodes_.size());
+    for (const Way& way : ways_) {
+        if (way.from == no_node) continue;
+        leads_to[way.from].push_back(way.node);
+        comes_from[way.node].push_back(way.from);
+    }
+    // Breadth first from the first block: the shortest way back to it, and where that begins.
+    std::vector<std::size_t> first_step(nodes_.size(), no_node), work;
+    for (std::size_t next : leads_to[0]) {
+        if (next == 0) return false;
+        if (first_step[next] != no_node) continue;
+        first_step[next] = next;
+        work.push_back(next);
+    }
+    for (std::size_t i = 0; i < work.size(); ++i)
+        for (std::size_t next : leads_to[work[i]]) {
+            if (next == 0)
+                return std::ranges::any_of(comes_from[first_step[work[i]]],
+                                           [](std::size_t from) { return from != 0; });
+            if (first_step[next] != no_node) continue;
+            first_step[next] = first_step[work[i]];
+            work.push_back(next);
+        }
+    return false;
+}
+
+/// Gives the loop that the first block is in a copy of it, so that it has one head: the entry keeps the first block.
+void RegionFormer::copy_first() {
+    const std::size_t ways = ways_.size(), again = nodes_.size();
+    nodes_.push_back({nodes_[0].place, f_->add_block()});
+    for (std::size_t i = 0; i < ways; ++i) {
+        if (ways_[i].node != 0 || ways_[i].from == no_node) continue;
+        (*f_)[(*f_)[ways_[i].branch].edges[0]].target = nodes_[again].block;
+        ways_[i].node = again;
+    }
+    from_ = again;
+    lift(nodes_[again], max_block);
 }
 
 bool RegionFormer::belongs(GuestAddr pc) const {
@@ -63,10 +108,10 @@ void RegionFormer::leave(const Node& node) {
     inst.imm = node.place.pc.raw;
 }
 
-void RegionFormer::lift(Node& node) {
+void RegionFormer::lift(Node& node, u32 most) {
     if (!belongs(node.place.pc)) return leave(node);
     abi::LiftOptions options;
-    options.max_instructions = std::min(max_block, options_->max_instructions - result_->instructions);
+    options.max_instructions = most;
     options.extend = false;
     options.read_once = true;
     options.stops = options_->stops;
@@ -179,7 +224,7 @@ void RegionFormer::go_on(BlockId block, const Place& place, OriginId origin) {
     branch.origin = origin;
     branch.edges[0] = edge;
     branch.edges[1] = EdgeId::none;
-    ways_.push_back({f_->append(block, branch), to});
+    ways_.push_back({f_->append(block, branch), from_, to});
 }
 
 /// Ends `block` by a return: behind the latest call if that is where it goes.

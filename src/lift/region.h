@@ -4,7 +4,7 @@
 // A region is put together from basic blocks that the guest's lifter makes, so it knows no guest. Control leaves it where
 // it never went, where it is too large, for system calls and at indirect jumps. A call is followed into the function it
 // calls, each time anew, and back: at a return the region goes on behind the call if that is where the guest goes, and
-// leaves otherwise. Before each way back to a block that comes earlier it polls.
+// leaves otherwise. A region that begins at the end of a loop has that end twice, so that the loop has one head. Before each way back to a block that comes earlier it polls.
 #pragma once
 
 #include <deque>
@@ -56,13 +56,18 @@ class RegionFormer {
     /// A way to a node: the `br` that ends a block, behind an instruction.
     struct Way {
         ir::ValueId branch;
+        std::size_t from;  ///< the node it is in; no_node: at the entry
         std::size_t node;
     };
     static constexpr u32 no_call = 0;  // of calls_, which is at depth 0
+    static constexpr std::size_t no_node = ~std::size_t{0};
 
     /// The number of a place's node, which will be lifted if there is room.
     std::size_t node(const Place& place);
-    void lift(Node& node);
+    /// At most so many instructions.
+    void lift(Node& node, u32 most);
+    bool is_entered_behind() const;
+    void copy_first();
     void leave(const Node& node);
     bool belongs(GuestAddr pc) const;
     bool holds_together() const;
@@ -85,6 +90,7 @@ class RegionFormer {
     ir::Function part_;  // the basic block being lifted
     abi::Lifted lifted_;
     std::deque<Node> nodes_;
+    std::size_t from_ = no_node;  // the node being lifted
     std::vector<Way> ways_;
     std::vector<Call> calls_;
     std::vector<ir::ValueId> values_;  // of part_ → of f_

@@ -1,0 +1,83 @@
+#include "ir/loops.h"
+
+#include <algorithm>
+
+namespace kiln::ir {
+namespace {
+
+/// Finds them, header by header.
+class LoopDepths {
+  public:
+    LoopDepths(const Function& f, const Dominators& dominators)
+        : dominators_(dominators), depths_(f.block_count(), 0), predecessors_(f.block_count()) {
+        for (BlockId b : dominators.reverse_postorder())
+            for (EdgeId e : f.edges_of(f[f[b].last])) predecessors_[index(f[e].target)].push_back(b);
+    }
+
+    /// By block: in how many loops it is.
+    std::vector<u32> find() {
+        for (BlockId header : dominators_.reverse_postorder()) add_loops_of(header);
+        return std::move(depths_);
+    }
+
+  private:
+    /// A loop's blocks: by index, whether it is one of them.
+    struct Loop {
+        std::vector<bool> blocks;
+        u32 size = 0;
+    };
+
+    void add_loops_of(BlockId header) {
+        std::vector<Loop> loops;
+        for (BlockId from : predecessors_[index(header)])
+            if (dominators_.dominates(header, from)) loops.push_back(loop_of(header, from));
+        std::ranges::sort(loops, {}, &Loop::size);
+        for (std::size_t i = 0; i < loops.size(); ++i) {
+            const bool is_last = i + 1 == loops.size();
+            if (is_last || (loops[i].size < loops[i + 1].size && is_part(loops[i], loops[i + 1]))) {
+                for (u32 b = 0; b < depths_.size(); ++b) depths_[b] += loops[i].blocks[b];
+            } else {
+                for (u32 b = 0; b < depths_.size(); ++b)
+                    if (loops[i].blocks[b]) add(loops[i + 1], b);
+            }
+        }
+    }
+
+    /// The blocks from which control can come to a way back without passing its header, and that.
+    Loop loop_of(BlockId header, BlockId latch) {
+        Loop loop{std::vector<bool>(depths_.size())};
+        add(loop, index(header));
+        std::vector<BlockId> work{latch};
+        while (!work.empty()) {
+            const u32 b = index(work.back());
+            work.pop_back();
+            if (!add(loop, b)) continue;
+            work.insert(work.end(), predecessors_[b].begin(), predecessors_[b].end());
+        }
+        return loop;
+    }
+
+    static bool add(Loop& loop, u32 block) {
+        if (loop.blocks[block]) return false;
+        loop.blocks[block] = true;
+        ++loop.size;
+        return true;
+    }
+    static bool is_part(const Loop& inner, const Loop& outer) {
+        for (u32 b = 0; b < inner.blocks.size(); ++b)
+            if (inner.blocks[b] && !outer.blocks[b]) return false;
+        return true;
+    }
+
+    const Dominators& dominators_;
+    std::vector<u32> depths_;
+    std::vector<std::vector<BlockId>> predecessors_;
+};
+
+}  // namespace
+
+std::vector<u32> loop_depths(const Function& f, const Dominators& dominators) {
+    return LoopDepths(f, dominators).find();
+}
+
+}  // namespace kiln::ir
