@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -81,7 +82,8 @@ static void internet(void) {
     CHECK(setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0);
     CHECK(send(server, "data", 4, 0) == 4);
     char text[10];
-    usleep(10000);
+    struct pollfd input = {client, POLLIN, 0};
+    CHECK(poll(&input, 1, 10000) == 1);
     CHECK(recv(client, text, 10, MSG_PEEK) == 4 && recv(client, text, 10, 0) == 4);
     CHECK_FAILS(recv(client, text, 10, MSG_DONTWAIT), EAGAIN);
 }

@@ -76,7 +76,6 @@ static sem_t ready;
 static void on_signal(int number) {
     (void)number;
     handler_tid = (int)syscall(SYS_gettid);
-    sem_post(&ready);
 }
 static void* sleeper(void* argument) {
     *(int*)argument = (int)syscall(SYS_gettid);
@@ -96,12 +95,12 @@ static void directed(void) {
     pthread_create(&thread, NULL, sleeper, &tid);
     sem_wait(&ready);
     CHECK(tid != getpid());
-    usleep(20000);
-    CHECK(pthread_kill(thread, SIGUSR1) == 0);
-    while (sem_wait(&ready) != 0) {
-    }
+    // Again and again: the first ones may come before it sleeps.
+    do {
+        CHECK(pthread_kill(thread, SIGUSR1) == 0);
+        usleep(10000);
+    } while (pthread_tryjoin_np(thread, NULL) == EBUSY);
     CHECK(handler_tid == tid);
-    CHECK(pthread_join(thread, NULL) == 0);
     pthread_create(&thread, NULL, sleeper, &tid);
     sem_wait(&ready);
     usleep(20000);
