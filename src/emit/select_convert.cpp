@@ -88,7 +88,8 @@ void Selector::conversion(ValueId id, const Inst& inst) {
             at(id).clean = !(to_type == Type::i32) && (at(source).clean || to_type == Type::i64);
             return;
         case Op::nan_box: {
-            if (at(source).boxed) {
+            // Of a boxed f32 an f16 is the low half, not boxed any more.
+            if (at(source).boxed && from == Type::f32) {
                 alias(id, source);
                 // Made of a vector register that would be the low half alone.
                 if (at(id).fp != Reg::none) at(id).integer = Reg::none;

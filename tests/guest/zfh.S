@@ -325,6 +325,13 @@ ld a0, 8(a1)
 EXPECT(fsh, a0, 0xeeff)
 XF(fmv.x.h, 0xffffffffffffeeff, 0, 0x8899aabbccddeeff)
 FX(fmv.h.x, 0xffffffffffffcdef, 0, 0x0123456789abcdef)
+// The low half of a single that was boxed just before.
+li a1, 0x3f8012ab
+fmv.w.x fa0, a1
+fmv.x.d a1, fa0
+fmv.h.x fa1, a1
+fmv.x.d a0, fa1
+EXPECT(fmv.h.x, a0, 0xffffffffffff12ab)
 
 // The dynamic rounding mode.
 csrwi frm, 3
