@@ -45,10 +45,8 @@ class CodeMemory {
 
     /// Writes what nobody runs yet.
     void write(u32 offset, std::span<const u8> bytes);
-    /// Where to write such; until fork().
-    std::span<u8> writable(u32 offset, u32 bytes) { return {write_ + offset, bytes}; }
-    /// What is written is complete: its pages need not be at hand any more to be written.
-    void finish(u32 offset, u32 bytes);
+    /// Where to write such, all of it; until fork().
+    std::span<u8> writable(u32 offset, u32 bytes);
     /// Writes 4 or 8 aligned bytes in one step: others may be running there.
     void patch(u32 offset, u32 value);
     void patch(u32 offset, u64 value);

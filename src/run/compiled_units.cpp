@@ -155,7 +155,6 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(abi::Chapter& chapt
         std::memcpy(place.data() + stored.counter_site, &at, sizeof at);
         *counter(number) = entries;
     }
-    memory_->finish(offset, chapter.code_bytes);
     (*unit)->fault_points_ = std::move(chapter.fault_points);
     return unit;
 }
