@@ -55,6 +55,8 @@ static void absent(void) {
     CHECK_FAILS(syscall(SYS_kexec_load, 0, 0, NULL, 0), ENOSYS);
     CHECK_FAILS(syscall(SYS_rseq, zeros, 32, 0, 0x53053053), ENOSYS);
     CHECK_FAILS(syscall(SYS_pkey_alloc, 0, 0), ENOSYS);
+    CHECK_FAILS(syscall(SYS_remap_file_pages, zeros, 4096, 0, 0, 0), ENOSYS);
+    CHECK_FAILS(syscall(462 /* mseal */, zeros, 4096, 0), ENOSYS);
     unsigned action = 0x7fff0000;  // SECCOMP_RET_ALLOW
     CHECK_FAILS(syscall(SYS_seccomp, 0 /* SECCOMP_SET_MODE_STRICT */, 0, NULL), ENOSYS);
     CHECK_FAILS(syscall(SYS_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, 0, NULL), ENOSYS);
