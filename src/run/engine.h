@@ -311,6 +311,7 @@ class Engine {
     std::vector<std::pair<u64, std::shared_ptr<InstalledChapter>>> old_chapters_;  // with their generation
     std::vector<Thread*> threads_;
     std::size_t bytes_ = 0;                                // of live and retired units
+    std::size_t retired_bytes_ = 0;                        // of those in retired_
     bool ages_known_ = false;                              // units have been suspended before
     std::shared_ptr<const std::vector<GuestAddr>> stops_;  // ascending; null: none
     bool watching_ = false;

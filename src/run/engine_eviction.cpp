@@ -22,6 +22,9 @@ namespace {
 /// What is kept of a limit when units are evicted: what is evicted at once costs less for each unit.
 constexpr std::size_t kept(std::size_t limit) { return limit - limit / 4; }
 
+/// Retired units are freed when they take more than this part of the limit.
+constexpr std::size_t retired_part = 16;
+
 /// Who has a higher rank goes first. A cold unit is soon made again: it counts as this many times as old.
 constexpr unsigned cold_ages_faster = 8;
 constexpr unsigned ranks = 64;
@@ -51,6 +54,8 @@ void Engine::make_room() {
     const Room limit{options_.cache_bytes, options_.cache_units};
     const Room used{bytes_ + (stored_ != nullptr ? stored_->bytes() : 0), units_.size()};
     if (used.exceeds(limit)) return evict(kept(limit.bytes), kept(limit.units));
+    // A guest that rewrites code all its life: no live unit has to go.
+    if (retired_bytes_ > limit.bytes / retired_part) return evict(limit.bytes, limit.units);
     if (chaos_.drops_units()) return flush(TierReason::flushed);
     if (chaos_.evicts_units()) return evict(used.bytes / 2, used.units / 2);
     // Ages must be known by the first time that this is full.
@@ -130,6 +135,7 @@ void Engine::bury_retired() {
     for (auto& [pc, list] : retired_)
         for (auto& unit : list) bury(std::move(unit));
     retired_.clear();
+    retired_bytes_ = 0;
 }
 
 // Chapters go all at once: nobody knows which are in use, and they are soon installed again.

@@ -63,6 +63,7 @@ void Engine::retire(CachedUnit& unit) {
     unit.code->forward(nullptr);
     code_pages_.remove(unit);
     // Those it replaced forward to it: they must find its successor by a lookup now.
+    retired_bytes_ += unit.bytes;
     auto& predecessors = retired_[unit.pc];
     for (const auto& predecessor : newest(predecessors)) predecessor->code->forward(nullptr);
     predecessors.push_back(units_.take(unit.pc));

@@ -397,6 +397,26 @@ TEST(Cache, TinyCache) {
     EXPECT_EQ(hart.state.context.instructions(), 50u * 402 + 1);
 }
 
+/// Code that is written anew all the time does not fill the cache with what it was, and drives nothing else out.
+TEST(Cache, LetsGoOfWhatCodeWas) {
+    EngineOptions options;
+    options.cache_bytes = 1 << 20;
+    Guest guest(options);
+    Hart hart(guest);
+    const GuestAddr other = code_at + mem::page_bytes;
+    guest.put(function_giving(7), other);
+    constexpr i32 times = 2000;  // less than the cache would hold
+    const u64 evictions = value(Counter::evictions), evicted = value(Counter::evicted_units);
+    for (i32 number = 0; number < times; ++number) {
+        guest.put(function_giving(number), code_at);
+        guest.engine->sync_code(code_at, 8);
+        expect_result(guest, hart, code_at, static_cast<u64>(number));
+        expect_result(guest, hart, other, 7);
+    }
+    EXPECT_GT(value(Counter::evictions) - evictions, 3u);
+    EXPECT_EQ(value(Counter::evicted_units) - evicted, 0u);
+}
+
 /// What is entered all the time is not made again because other code comes and goes.
 TEST(Cache, KeepsWhatIsUsed) {
     EngineOptions options = units_of(64);
