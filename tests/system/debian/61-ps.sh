@@ -1,7 +1,7 @@
 # Processes see each other under their own names, scripts under the script's.
-printf '#!/usr/bin/python3\nimport time; time.sleep.3000)\n' > sleeper && chmod +x sleeper
+printf '#!/usr/bin/python3\nimport time; time.sleep(300)\n' > sleeper && chmod +x sleeper
 ./sleeper & script=$!
-python3 -c 'import time; time.sleep.3000)' & program=$!
+python3 -c 'import time; time.sleep(300)' & program=$!
 until pgrep -x sleeper >/dev/null && pgrep -x python3 >/dev/null; do sleep 0.1; done
 ps -o comm=,args= -p $script -p $program
 ps aux | awk '$2 == '$program' { print $11, $12 }'
