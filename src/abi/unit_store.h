@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -72,6 +73,9 @@ struct ImageKey {
     bool operator==(const ImageKey&) const = default;
 };
 
+/// The image that has the spare chapters of the code whose other units are in the image `key`.
+inline ImageKey reserve_of(const ImageKey& key) { return {key.low, ~key.high}; }
+
 /// An image as it was when it was opened. Any thread, one at a time.
 class UnitImage {
   public:
@@ -86,12 +90,24 @@ class UnitImage {
     virtual bool read_code(GuestAddr window, std::span<u8> to) const = 0;
     /// All of the chapter.
     virtual bool read_all(GuestAddr window, Chapter& out) const = 0;
+
+    // Spare chapters were made ahead of time. Nobody knows which of their units will run, so each has a few that control
+    // goes to one after the other, wherever they stand. They have numbers from 0 on.
+    virtual u32 spare_count() const { return 0; }
+    /// The one with the unit at `pc`; it is there, or damaged.
+    virtual std::optional<u32> find_spare(GuestAddr) const { return std::nullopt; }
+    /// As the functions above.
+    virtual bool read_spare(u32, Chapter&) const { return false; }
+    virtual bool read_spare_code(u32, std::span<u8>) const { return false; }
+    virtual bool read_all_of_spare(u32, Chapter&) const { return false; }
 };
 
 /// A right to replace one image; nobody else has it at the same time.
 class ImageWriter {
   public:
     virtual ~ImageWriter() = default;
+    /// Adds a spare chapter to what is written next.
+    virtual void add_spare(const Chapter&) {}
     /// Puts these chapters, ascending, in the image's place, or changes nothing.
     virtual Result<void> write(const ImageOrigin& origin, std::span<const Chapter> chapters) = 0;
 };

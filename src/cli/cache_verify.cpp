@@ -1,12 +1,10 @@
 #include "cli/cache_verify.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <memory>
 
-#include "linux/arch.h"
+#include "cli/guest_code.h"
 #include "run/wiring.h"
 
 namespace kiln::cli {
@@ -20,36 +18,35 @@ class EmptyStore final : public abi::UnitStore {
     bool writable() const override { return false; }
 };
 
-/// Maps the guest file where it was when the image was made: its code, and its first page, which is part of the key.
-bool map_guest_file(mem::AddressSpace& space, const abi::ImageOrigin& origin) {
-    const store::Descriptor file(::open(origin.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (!file || origin.offset > origin.begin || origin.end <= origin.begin) return false;
-    const auto map = [&](u64 begin, u64 bytes, int prot, u64 offset) {
-        return space.map(GuestAddr(begin), bytes, prot, MAP_PRIVATE | MAP_FIXED, file.get(), offset) ==
-               static_cast<i64>(begin);
-    };
-    return (origin.offset == 0 || map(origin.begin - origin.offset, mem::page_bytes, PROT_READ, 0)) &&
-           map(origin.begin, origin.end - origin.begin, PROT_READ | PROT_EXEC, origin.offset);
-}
-
 Verified verify_chapters(run::Engine& engine, const store::ImageFile& image) {
-    const user::Arch& arch = user::riscv64_arch();
-    const std::unique_ptr<abi::Context, void (*)(abi::Context*)> context(
-        arch.new_state(), [](abi::Context* c) { user::riscv64_arch().delete_state(c); });
+    const auto context = new_guest_state();
     const auto thread = engine.attach(*context);
     Verified result{.verdict = Verdict::same};
-    for (GuestAddr window : image.windows()) {
-        abi::Chapter chapter;
-        if (!image.read_all(window, chapter)) return {Verdict::damaged, "it changed meanwhile"};
+    const auto compare = [&](const abi::Chapter& chapter) {
         const auto again = engine.make_again(*thread, chapter);
         if (!again) {
             result.verdict = Verdict::stale;
             result.why = "the guest file has other code now";
-            continue;
+            return true;
         }
-        if (*again != chapter)
-            return {Verdict::different, fmt::format("the chapter at {:#x} comes out otherwise", window.raw)};
+        if (*again != chapter) {
+            result.verdict = Verdict::different;
+            result.why = fmt::format("the chapter at {:#x} comes out otherwise", chapter.units[0].pc.raw);
+            return false;
+        }
         result.units += chapter.units.size();
+        return true;
+    };
+    constexpr auto changed = "it changed meanwhile";
+    for (GuestAddr window : image.windows()) {
+        abi::Chapter chapter;
+        if (!image.read_all(window, chapter)) return {Verdict::damaged, changed};
+        if (!compare(chapter)) return result;
+    }
+    for (u32 number = 0; number < image.spare_count(); ++number) {
+        abi::Chapter chapter;
+        if (!image.read_all_of_spare(number, chapter)) return {Verdict::damaged, changed};
+        if (!compare(chapter)) return result;
     }
     return result;
 }
@@ -67,14 +64,15 @@ Verified verify_image(const store::Upkeep& upkeep, const std::string& name,
     EmptyStore nothing;
     for (const bool count_jumps : {false, true}) {  // runs with --stats have images of their own
         auto space = mem::AddressSpace::create({});
-        if (!space || !map_guest_file(**space, image->origin()))
+        if (!space || !map_guest_code(**space, image->origin()))
             return {Verdict::unchecked, "its guest file is gone"};
         run::EngineOptions engine_options = options;
         engine_options.store = &nothing;
         engine_options.count_jumps = count_jumps;
         const auto engine =
             run::make_engine(run::frontend_of(run::GuestIsa::riscv64), **space, engine_options);
-        if (engine->image_at(GuestAddr(image->origin().begin)) == image->name().key)
+        const auto key = engine->image_at(GuestAddr(image->origin().begin));
+        if (key && (*key == image->name().key || abi::reserve_of(*key) == image->name().key))
             return verify_chapters(*engine, *image);
     }
     return {Verdict::unchecked, "other options, or another guest file of that name"};

@@ -47,6 +47,7 @@ int run(const Personality& who, Words words);     // run.cpp; also all that the 
 int help(const Personality& who, Words words);    // help.cpp
 int binfmt(const Personality& who, Words words);  // binfmt.cpp
 int cache(const Personality& who, Words words);   // cache.cpp
+int aot(const Personality& who, Words words);     // aot.cpp
 
 struct Command {
     std::string_view name;
@@ -59,7 +60,8 @@ inline constexpr Command commands[] = {
     {"binfmt", binfmt, "--install | --uninstall | --status | ...",
      "make the kernel start programs of another processor with kiln"},
     {"cache", cache, "--show-stats | list | verify | ...", "look after the code that is kept on disk"},
-    {"help", help, "[run | options | binfmt | cache]",
+    {"aot", aot, "build PROG|DIR... | info | ...", "translate programs before they first run"},
+    {"help", help, "[run | options | binfmt | cache | aot]",
      "explain a command, or every option with all its names and values"},
 };
 

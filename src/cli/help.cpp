@@ -212,10 +212,11 @@ int help(const Personality& who, Words words) {
     if (topic == "options") return print(options_help());
     if (topic == "binfmt") return print(binfmt_help());
     if (topic == "cache") return print(cache_help());
+    if (topic == "aot") return print(aot_help());
     if (topic == "help" || topic == "--help" || topic == "-h") return print(short_usage());
-    return complain(who,
-                    fmt::format("there is no help on {}; there is on run, options, binfmt and cache", topic),
-                    usage_status(who));
+    return complain(
+        who, fmt::format("there is no help on {}; there is on run, options, binfmt, cache and aot", topic),
+        usage_status(who));
 }
 
 }  // namespace kiln::cli

@@ -28,6 +28,8 @@ std::string qemu_help(const Personality& who);
 std::string binfmt_help();
 /// kiln cache --help (cache.cpp).
 std::string cache_help();
+/// kiln aot --help (aot.cpp).
+std::string aot_help();
 
 /// Cells side by side: each begins in its column, on a line of its own when the one before is too long for
 /// that. Ends with a new line.

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -82,6 +83,15 @@ struct EngineOptions {
 };
 
 class ChapterBuilder;
+struct KnownCode;
+
+/// What Engine::build_ahead() has put into an image.
+struct BuiltAhead {
+    u64 found = 0;       ///< units whose code was found
+    u64 there = 0;       ///< of them, what the image had already
+    u64 refused = 0;     ///< what cannot be compiled, or not be kept
+    u64 host_bytes = 0;  ///< of the new units' code
+};
 
 class Engine {
   public:
@@ -159,6 +169,9 @@ class Engine {
     /// Makes the units of a chapter again, of the guest code that is in memory: the chapter as it should be; none where
     /// that code is other code. While nothing else runs.
     std::optional<abi::Chapter> make_again(Thread& thread, const abi::Chapter& chapter);
+    /// Compiles what can be found of that code, of a file as it is mapped, without running it, and puts it into the store as
+    /// spare units. While nothing else runs. `known` has some code.
+    Result<BuiltAhead> build_ahead(Thread& thread, const KnownCode& known);
     /// The image of the code mapped at `pc`; none if nothing is kept of it.
     std::optional<abi::ImageKey> image_at(GuestAddr pc) { return stored_->place_of(pc).key; }
 
@@ -250,6 +263,15 @@ class Engine {
     /// Compiles the unit at `pc` to be kept: a hot one as `profile` says, or, where that is null, a cold one. False when it
     /// has no code; else the thread's `lifted_` says what it covers.
     bool encode(Thread& thread, u64 pc, const abi::Profile* profile, abi::UnitCode& code);
+    /// A spare chapter of the unit at `pc` and some that follow it, which it takes out of `blocks`; adds to `left` what would
+    /// come next.
+    std::optional<abi::Chapter> make_spare(Thread& thread, GuestAddr pc, std::set<GuestAddr>& blocks,
+                                           std::vector<GuestAddr>& left);
+    /// How units that are to be kept are lifted.
+    abi::LiftOptions lift_to_keep(const abi::Profile* profile) const;
+    /// Adds the units of the window that the image has, if they are of the guest code that is in memory.
+    void add_kept(const abi::UnitImage* image, GuestAddr window, const StoredCode::Place& place,
+                  ChapterBuilder& builder) const;
     /// The chapter that the builder puts together, checked against guest memory as it is.
     std::optional<abi::Chapter> finish_chapter(const ChapterBuilder& builder) const;
     CachedUnit* insert(Thread& thread, std::unique_ptr<CachedUnit> made);

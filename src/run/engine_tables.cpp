@@ -29,7 +29,7 @@ CachedUnit* Engine::find(Thread& thread, u64 pc) {
     // Stored units know nothing of a debugger's wishes.
     if (watching_ || stops_ != nullptr || never_compiled_.contains(pc)) return nullptr;
     make_room();  // now, lest the chapter go before its unit is in the tables
-    const auto entries = static_cast<u16>(std::min<u32>(policy_.hot_after(), 0xffff));
+    const auto entries = static_cast<u16>(std::min<u32>(policy_.stored_hot_after(), 0xffff));
     StoredCode::Verify verify;
     if (options_.verify_store)
         verify = [&](const abi::Chapter& chapter) { return make_again(thread, chapter) == chapter; };

@@ -18,7 +18,9 @@
 namespace kiln::run {
 
 struct PolicyOptions {
-    u32 hot_after = 64;    ///< with `adaptive`, until enough is known
+    u32 hot_after = 64;  ///< with `adaptive`, until enough is known
+    /// The same for cold units that are compiled code already, from a store: there is far less to gain.
+    u32 compiled_hot_after = 2048;
     u32 region_after = 0;  ///< samples; 0: no regions
     bool adaptive = false;
     double alpha = 0.2;
@@ -45,7 +47,12 @@ class Policy {
     /// Compiling a region, or finding out that there is none, took so long.
     void note_region(u64 nanoseconds) { region_ns_ += nanoseconds; }
 
-    bool is_hot(const CachedUnit& cold) const { return cold.counted >= hot_after_; }
+    /// The same for one of a store.
+    u32 stored_hot_after() const {
+        return hot_after_ == 0 ? 0 : std::max(hot_after_, options_.compiled_hot_after);
+    }
+
+    bool is_hot(const CachedUnit& cold) const { return cold.counted >= hot_after(cold); }
     /// Whether count_search() wants to be told. Any thread, without the lock.
     bool counts_searches() const { return counts_searches_.load(std::memory_order_relaxed); }
     void count_search() { ++searches_; }
@@ -56,7 +63,7 @@ class Policy {
     /// How many more entries a cold unit that is not hot may count by itself.
     u16 ask_after(const CachedUnit& cold) const {
         const u32 most = counts_searches() || adapts() ? look_again_after : 0xffff;
-        return static_cast<u16>(std::min(hot_after_ - cold.counted, most));
+        return static_cast<u16>(std::min(hot_after(cold) - cold.counted, most));
     }
 
     /// Whether note_compiled() and note_interpreted() want to be told. Any thread, without the lock.
@@ -71,6 +78,9 @@ class Policy {
     static constexpr u64 searches_per_epoch = 4096;
     static constexpr u32 look_again_after = 8;  // entries, where what is hot changes
 
+    u32 hot_after(const CachedUnit& cold) const {
+        return cold.chapter != nullptr ? stored_hot_after() : hot_after_;
+    }
     void fade(CachedUnit& unit) const;
     void adapt(double& average, u64 instructions, u64 nanoseconds);
 

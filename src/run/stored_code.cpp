@@ -50,6 +50,9 @@ abi::CodeHistory history_of(const InstalledChapter& chapter, std::size_t number,
     return {static_cast<u32>(std::max(0, entries - chapter.code->entries_left(number))), 0};
 }
 
+// So many spare chapters of a file bring no new table of them.
+constexpr std::size_t spares_at_first = 512;
+
 GuestAddr window_of(GuestAddr pc) { return GuestAddr(align_down(pc.raw, abi::chapter_window)); }
 
 }  // namespace
@@ -123,15 +126,16 @@ std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries, const Ve
     entries_ = entries;
     const auto [known, is_new] = images_.try_emplace(*place.key);
     Image& image = known->second;
-    if (is_new) image.file = store_.open(*place.key);
-    if (image.file == nullptr) return nullptr;
-    const GuestAddr window = window_of(pc);
-    const auto [slot, unknown] = image.chapters.try_emplace(window.raw);
-    if (unknown) slot->second = install(image, place, window, entries, verify);
-    const std::shared_ptr<InstalledChapter>& chapter = slot->second;
-    if (chapter == nullptr) return nullptr;
+    if (is_new) {
+        image.file = store_.open(*place.key);
+        image.reserve = store_.open(abi::reserve_of(*place.key));
+        if (image.reserve != nullptr) image.spares.reserve(spares_at_first);
+    }
+    const auto* const found = find_chapter(image, place, pc, entries, verify);
+    if (found == nullptr) return nullptr;
+    const std::shared_ptr<InstalledChapter>& chapter = *found;
     const auto number = chapter->find(pc);
-    if (!number || chapter->left[*number]) return nullptr;
+    if (chapter->left[*number]) return nullptr;
     const abi::StoredUnit& stored = chapter->units[*number];
     auto unit = std::make_unique<CachedUnit>();
     unit->pc = pc.raw;
@@ -147,27 +151,56 @@ std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries, const Ve
     return unit;
 }
 
-std::shared_ptr<InstalledChapter> StoredCode::install(const Image& image, const Place& place,
-                                                      GuestAddr window, u16 entries, const Verify& verify) {
+const std::shared_ptr<InstalledChapter>* StoredCode::find_chapter(Image& image, const Place& place,
+                                                                  GuestAddr pc, u16 entries,
+                                                                  const Verify& verify) {
+    const auto has_unit = [&](const std::shared_ptr<InstalledChapter>& chapter) {
+        return chapter != nullptr && chapter->find(pc);
+    };
+    if (image.file != nullptr) {
+        const GuestAddr window = window_of(pc);
+        const auto [slot, unknown] = image.chapters.try_emplace(window.raw);
+        const abi::UnitImage& file = *image.file;
+        const Source source{[&](abi::Chapter& to) { return file.read(window, to); },
+                            [&](abi::Chapter& to) { return file.read_all(window, to); },
+                            [&](std::span<u8> to) { return file.read_code(window, to); }};
+        if (unknown) slot->second = install(source, place, entries, verify);
+        if (has_unit(slot->second)) return &slot->second;
+    }
+    if (image.reserve == nullptr) return nullptr;
+    const abi::UnitImage& file = *image.reserve;
+    const auto number = file.find_spare(pc);
+    if (!number) return nullptr;
+    const auto [slot, unknown] = image.spares.try_emplace(*number);
+    const Source source{[&](abi::Chapter& to) { return file.read_spare(*number, to); },
+                        [&](abi::Chapter& to) { return file.read_all_of_spare(*number, to); },
+                        [&](std::span<u8> to) { return file.read_spare_code(*number, to); }};
+    if (unknown) slot->second = install(source, place, entries, verify);
+    has_spares_ |= slot->second != nullptr;
+    return has_unit(slot->second) ? &slot->second : nullptr;
+}
+
+std::shared_ptr<InstalledChapter> StoredCode::install(const Source& source, const Place& place, u16 entries,
+                                                      const Verify& verify) {
     const CountedTime time(Counter::store_ns);
     abi::Chapter chapter;
-    if (!image.file->read(window, chapter)) return nullptr;
+    if (!source.read(chapter)) return nullptr;
     if (!place.holds(chapter.ranges) ||
         CodeSnapshot::hash_now(space_, chapter.ranges) != chapter.guest_hash) {
         count(Counter::store_stale);
         return nullptr;
     }
-    if (abi::Chapter whole; verify && image.file->read_all(window, whole) && !verify(whole)) {
+    if (abi::Chapter whole; verify && source.read_all(whole) && !verify(whole)) {
         count(Counter::store_mismatched);
         return nullptr;
     }
-    auto code =
-        tier_.install(chapter, [&](std::span<u8> to) { return image.file->read_code(window, to); }, entries);
+    auto code = tier_.install(chapter, source.read_code, entries);
     if (!code) return nullptr;
     auto installed = std::make_shared<InstalledChapter>();
     installed->units = std::move(chapter.units);
     installed->ranges = std::move(chapter.ranges);
     installed->left.assign(installed->units.size(), false);
+    installed->given.assign(installed->units.size(), false);
     installed->code = std::move(*code);
     bytes_ += installed->bytes();
     count(Counter::chapters_installed);
@@ -185,40 +218,69 @@ std::shared_ptr<InstalledChapter> StoredCode::install(const Image& image, const 
     return installed;
 }
 
+void StoredCode::for_each_entered_spare(const std::function<void(GuestAddr pc)>& visit) const {
+    for (const auto& [key, image] : images_)
+        for (const auto& [spare, chapter] : image.spares)
+            for (std::size_t number = 0; chapter != nullptr && number < chapter->units.size(); ++number)
+                if (!chapter->left[number] && !chapter->given[number] &&
+                    history_of(*chapter, number, entries_).entries != 0)
+                    visit(chapter->units[number].pc);
+}
+
+void StoredCode::note_given(GuestAddr pc) {
+    for (auto& [key, image] : images_) {
+        const auto number = image.reserve != nullptr ? image.reserve->find_spare(pc) : std::nullopt;
+        const auto spare = number ? image.spares.find(*number) : image.spares.end();
+        if (spare == image.spares.end() || spare->second == nullptr) continue;
+        if (const auto unit = spare->second->find(pc)) spare->second->given[*unit] = true;
+    }
+}
+
 abi::CodeHistory StoredCode::history(GuestAddr pc) const {
     const auto place = places_.upper_bound(pc.raw);
     if (place == places_.end() || pc.raw < place->second.begin || !place->second.key) return {};
     const auto image = images_.find(*place->second.key);
     if (image == images_.end()) return {};
-    const auto slot = image->second.chapters.find(window_of(pc).raw);
-    if (slot == image->second.chapters.end() || slot->second == nullptr) return {};
-    const auto number = slot->second->find(pc);
-    return number ? history_of(*slot->second, *number, entries_) : abi::CodeHistory{};
+    const auto in = [&](const auto& chapters, u64 key) -> std::optional<abi::CodeHistory> {
+        const auto slot = chapters.find(key);
+        if (slot == chapters.end() || slot->second == nullptr) return std::nullopt;
+        const auto number = slot->second->find(pc);
+        return number ? std::optional(history_of(*slot->second, *number, entries_)) : std::nullopt;
+    };
+    if (const auto known = in(image->second.chapters, window_of(pc).raw)) return *known;
+    const auto spare =
+        image->second.reserve != nullptr ? image->second.reserve->find_spare(pc) : std::nullopt;
+    return spare ? in(image->second.spares, *spare).value_or(abi::CodeHistory{}) : abi::CodeHistory{};
 }
 
 // ---- Dropping ----
 
 void StoredCode::close_files() {
-    for (auto& [key, image] : images_) image.file.reset();
+    for (auto& [key, image] : images_) {
+        image.file.reset();
+        image.reserve.reset();
+    }
 }
 
 template <class Condition>
 std::vector<std::shared_ptr<InstalledChapter>> StoredCode::drop_if(Condition&& condition) {
     std::vector<std::shared_ptr<InstalledChapter>> dropped;
-    for (auto& [key, image] : images_)
-        for (auto slot = image.chapters.begin(); slot != image.chapters.end();) {
-            std::shared_ptr<InstalledChapter>& chapter = slot->second;
-            if (chapter != nullptr && !condition(*chapter)) {
-                ++slot;
-                continue;
+    for (auto& [key, image] : images_) {
+        for (auto* chapters : {&image.chapters, &image.spares})
+            for (auto slot = chapters->begin(); slot != chapters->end();) {
+                std::shared_ptr<InstalledChapter>& chapter = slot->second;
+                if (chapter != nullptr && !condition(*chapter)) {
+                    ++slot;
+                    continue;
+                }
+                if (chapter != nullptr) {
+                    bytes_ -= chapter->bytes();
+                    chapter->leave();
+                    dropped.push_back(std::move(chapter));
+                }
+                slot = chapters->erase(slot);
             }
-            if (chapter != nullptr) {
-                bytes_ -= chapter->bytes();
-                chapter->leave();
-                dropped.push_back(std::move(chapter));
-            }
-            slot = image.chapters.erase(slot);
-        }
+    }
     return dropped;
 }
 

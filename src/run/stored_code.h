@@ -3,7 +3,8 @@
 //
 // A chapter is installed when the guest first comes to a pc in its window for which the engine has no unit, and dropped
 // as a whole when any of the guest code behind it changes or goes away. The engine learns of a unit when it looks for
-// it; many are only ever entered by links inside the chapter. Not thread-safe: the engine's lock guards it.
+// it; many are only ever entered by links inside the chapter. Where none has a unit for a pc, a spare chapter may have it:
+// those are treated alike. Not thread-safe: the engine's lock guards it.
 #pragma once
 
 #include <functional>
@@ -25,7 +26,8 @@ namespace kiln::run {
 struct InstalledChapter {
     std::vector<abi::StoredUnit> units;  ///< ascending
     std::vector<abi::CodeRange> ranges;
-    std::vector<bool> left;  ///< by unit: it forwards elsewhere, so that it cannot be entered any more
+    std::vector<bool> left;   ///< by unit: it forwards elsewhere, so that it cannot be entered any more
+    std::vector<bool> given;  ///< by unit, of a spare chapter: to the store, to be kept in another
     std::unique_ptr<TierChapter> code;
 
     std::optional<std::size_t> find(GuestAddr pc) const;
@@ -52,6 +54,11 @@ class StoredCode {
     std::unique_ptr<CachedUnit> find(GuestAddr pc, u16 entries, const Verify& verify);
     /// How often the unit there was entered while it counted, as far as chapters that are installed know it.
     abi::CodeHistory history(GuestAddr pc) const;
+    /// The units of spare chapters that were entered and have not been given: they are worth being kept in others.
+    void for_each_entered_spare(const std::function<void(GuestAddr pc)>& visit) const;
+    /// That one has been given, if it is one.
+    void note_given(GuestAddr pc);
+    bool has_spares() const { return has_spares_; }
     /// Memory that installed chapters take.
     std::size_t bytes() const { return bytes_; }
 
@@ -80,14 +87,24 @@ class StoredCode {
     struct Image {
         std::unique_ptr<abi::UnitImage> file;  // null: there is none
         std::unordered_map<u64, std::shared_ptr<InstalledChapter>>
-            chapters;  // by window; null: none to be had
+            chapters;                             // by window; null: none to be had
+        std::unique_ptr<abi::UnitImage> reserve;  // with spare chapters; null: there is none
+        std::unordered_map<u64, std::shared_ptr<InstalledChapter>> spares;  // by number; null: not to be had
     };
     struct KeyHash {
         std::size_t operator()(const abi::ImageKey& key) const { return key.low; }
     };
 
-    std::shared_ptr<InstalledChapter> install(const Image& image, const Place& place, GuestAddr window,
-                                              u16 entries, const Verify& verify);
+    /// The chapter that has the unit at `pc`; null: none has.
+    const std::shared_ptr<InstalledChapter>* find_chapter(Image& image, const Place& place, GuestAddr pc,
+                                                          u16 entries, const Verify& verify);
+    /// Where a chapter is read from: as UnitImage's functions.
+    struct Source {
+        std::function<bool(abi::Chapter&)> read, read_all;
+        std::function<bool(std::span<u8>)> read_code;
+    };
+    std::shared_ptr<InstalledChapter> install(const Source& source, const Place& place, u16 entries,
+                                              const Verify& verify);
     std::optional<abi::ImageKey> key_of(const mem::Region& region) const;
     template <class Condition>
     std::vector<std::shared_ptr<InstalledChapter>> drop_if(Condition&& condition);
@@ -98,6 +115,7 @@ class StoredCode {
     Observer* const observer_;
     std::map<u64, Place> places_;  // by end
     std::unordered_map<abi::ImageKey, Image, KeyHash> images_;
+    bool has_spares_ = false;
     std::size_t bytes_ = 0;
     u16 entries_ = 0;  // that units could be entered when their chapter was installed
 };

@@ -42,8 +42,10 @@ class FileWriter final : public abi::ImageWriter {
         if (!written_) unlinkat(directory_.get(), (name_ + std::string(new_suffix)).c_str(), 0);
     }
 
+    void add_spare(const abi::Chapter& chapter) override { spares_.add(chapter); }
+
     Result<void> write(const abi::ImageOrigin& origin, std::span<const abi::Chapter> chapters) override {
-        const std::vector<u8> bytes = image_bytes(key_, build_, origin, chapters);
+        const std::vector<u8> bytes = image_bytes(key_, build_, origin, chapters, spares_);
         if (bytes.size() > most_bytes_) return fail("the image is larger than the store may be", EFBIG);
         // A file that is not whole has another size than its header says, so it need not reach the disk at once.
         if (ftruncate(file_.get(), 0) != 0 || !write_all(file_.get(), bytes))
@@ -65,6 +67,7 @@ class FileWriter final : public abi::ImageWriter {
     const abi::ImageKey key_;
     const BuildId build_;
     const u64 most_bytes_;
+    FileChapters spares_;
     bool written_ = false;
 };
 

@@ -4,13 +4,18 @@
 //   FileHeader
 //   FileChapter      one for each chapter, by ascending window
 //   path             `path_bytes` bytes of the guest file's path, and zeros up to a multiple of 8
+//   index            u32[`index_pages` + 1], in images that have spare chapters: by page of guest addresses from `index_begin`
+//                    on, the number of the first FileSpareUnit there; zeros up to a multiple of 8
+//   FileSpareUnit    one for each unit in them, by ascending pc
+//   FileSpare        one for each spare chapter
 //   chapters' data   at the offsets that FileChapter names, each at a multiple of 8, three parts without gaps:
 //                      tables    FileUnit[units], FileRange[ranges], FileFaultPoint[fault_points]
 //                      code      `code_bytes` bytes
 //                      linkage   FileLink[links], FileRelocation[relocations], FileAnswer[answers]: what writers of
 //                                images need
 //
-// Header, table of chapters and path are under one checksum, looked at when the image is opened; each part of a chapter is under
+// Header, table of chapters, path and index are under one checksum, looked at when the image is opened, a FileSpare under one
+// of its own, a FileSpareUnit under none (what it leads to has the unit or not); each part of a chapter is under
 // one of its own, looked at when the part is read, and taken of the reader's copy. That of a part of several arrays is the last
 // array's, each seeded with the one before. Checksums are XXH3-64: they find damage, not forgery. What is read
 // is bounded by itself too: no number in a chapter leads out of it.
@@ -25,7 +30,7 @@
 namespace kiln::store {
 
 inline constexpr char file_magic[8] = {'k', 'i', 'l', 'n', 'u', 'n', 'i', 't'};
-inline constexpr u32 file_version = 2;
+inline constexpr u32 file_version = 3;
 
 struct FileHeader {
     char magic[8];
@@ -36,9 +41,14 @@ struct FileHeader {
     u64 units;     ///< in all chapters
     u64 file_bytes;
     u64 code_begin, code_end, code_offset;  ///< abi::ImageOrigin
-    u32 path_bytes, unused;
-    u64 checksum;  ///< of this header, with 0 here, the table of chapters and the path
+    u32 path_bytes, index_pages;
+    u64 index_begin;
+    u32 spare_units, spares;
+    u64 checksum;  ///< of this header, with 0 here, the table of chapters, the path and the index
 };
+
+/// Of guest addresses, in the index.
+inline constexpr u64 index_page = 1024;
 
 struct FileChapter {
     u64 window;
@@ -78,7 +88,18 @@ struct FileFaultPoint {
     i32 disp;
 };
 
-static_assert(std::has_unique_object_representations_v<FileHeader> &&
+struct FileSpareUnit {
+    u32 pc;      ///< less `index_begin`
+    u32 number;  ///< of the FileSpare
+};
+struct FileSpare {
+    FileChapter chapter;  ///< `window` is that of its first unit
+    u64 checksum;         ///< of `chapter`
+};
+
+static_assert(std::has_unique_object_representations_v<FileSpare> &&
+              std::has_unique_object_representations_v<FileSpareUnit> &&
+              std::has_unique_object_representations_v<FileHeader> &&
               std::has_unique_object_representations_v<FileChapter> &&
               std::has_unique_object_representations_v<FileUnit> &&
               std::has_unique_object_representations_v<FileRange> &&

@@ -44,6 +44,11 @@ class ImageFile final : public abi::UnitImage {
     bool read(GuestAddr window, abi::Chapter& out) const override;
     bool read_code(GuestAddr window, std::span<u8> to) const override;
     bool read_all(GuestAddr window, abi::Chapter& out) const override;
+    u32 spare_count() const override { return spares_; }
+    std::optional<u32> find_spare(GuestAddr pc) const override;
+    bool read_spare(u32 number, abi::Chapter& out) const override;
+    bool read_spare_code(u32 number, std::span<u8> to) const override;
+    bool read_all_of_spare(u32 number, abi::Chapter& out) const override;
 
   private:
     ImageFile(std::span<const u8> bytes, bool mapped) : bytes_(bytes), mapped_(mapped) {}
@@ -54,6 +59,13 @@ class ImageFile final : public abi::UnitImage {
     /// The chapter's pages in the file are not wanted any more.
     void let_go(const FileChapter& chapter) const;
     bool read_header(const abi::ImageKey& key, const BuildId& build);
+    /// The index, which begins there.
+    bool read_index(const FileHeader& header, u64 begin);
+    bool spare_at(u32 number, FileChapter& out) const;
+    bool read_tables(const FileChapter& chapter, abi::Chapter& out) const;
+    bool read_code(const FileChapter& chapter, std::span<u8> to) const;
+    /// Adds what read_tables() and read_code() leave out.
+    bool read_linkage(const FileChapter& chapter, abi::Chapter& out) const;
 
     const std::span<const u8> bytes_;
     const bool mapped_;
@@ -62,10 +74,30 @@ class ImageFile final : public abi::UnitImage {
     std::vector<GuestAddr> windows_;
     ImageName name_;
     abi::ImageOrigin origin_;
+    std::vector<u32> index_;
+    u64 index_begin_ = 0, spare_units_begin_ = 0, spares_begin_ = 0;
+    u32 spare_units_ = 0, spares_ = 0;
 };
 
-/// The bytes of the file that has these chapters, which ascend.
+/// Chapters as they lie in a file, put together one by one.
+class FileChapters {
+  public:
+    void add(const abi::Chapter& chapter);
+
+  private:
+    friend std::vector<u8> image_bytes(const abi::ImageKey&, const BuildId&, const abi::ImageOrigin&,
+                                       std::span<const abi::Chapter>, const FileChapters&);
+    struct Unit {
+        u64 pc;
+        u32 number;
+    };
+    std::vector<FileChapter> table_;  // with offsets in data_
+    std::vector<Unit> units_;
+    std::vector<u8> data_;
+};
+
+/// The bytes of the file that has these chapters, which ascend, and these spare ones.
 std::vector<u8> image_bytes(const abi::ImageKey& key, const BuildId& build, const abi::ImageOrigin& origin,
-                            std::span<const abi::Chapter> chapters);
+                            std::span<const abi::Chapter> chapters, const FileChapters& spares = {});
 
 }  // namespace kiln::store

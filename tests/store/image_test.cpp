@@ -82,6 +82,73 @@ TEST(Image, EveryLengthThatIsTooShortIsFound) {
     }
 }
 
+// ---- Spare chapters ----
+
+struct SpareSample {
+    std::vector<abi::Chapter> chapters{sample_chapter(GuestAddr(0x1fff0), 3),
+                                       sample_chapter(GuestAddr(0x40000), 1)};
+    std::vector<u8> bytes() const {
+        FileChapters spares;
+        for (const abi::Chapter& chapter : chapters) spares.add(chapter);
+        return image_bytes(key, build, sample_origin, {}, spares);
+    }
+    /// Of all units, how many are found in a chapter that is whole; which must be as it was written.
+    std::size_t count_found(std::span<const u8> bytes) const {
+        const auto image = ImageFile::parse(bytes, key, build);
+        std::size_t found = 0;
+        for (const abi::Chapter& chapter : chapters)
+            for (const abi::StoredUnit& unit : chapter.units) {
+                const auto number = image != nullptr ? image->find_spare(unit.pc) : std::nullopt;
+                abi::Chapter whole;
+                if (!number || !image->read_all_of_spare(*number, whole)) continue;
+                EXPECT_TRUE(whole == chapters[0] || whole == chapters[1]);
+                found += whole == chapter;
+            }
+        return found;
+    }
+};
+
+TEST(Image, SpareChaptersAreFoundByTheirUnits) {
+    const SpareSample sample;
+    const std::vector<u8> bytes = sample.bytes();
+    EXPECT_EQ(sample.count_found(bytes), 4u);
+    const auto image = ImageFile::parse(bytes, key, build);
+    ASSERT_NE(image, nullptr);
+    EXPECT_EQ(image->unit_count(), 4u);
+    EXPECT_EQ(image->spare_count(), 2u);
+    EXPECT_TRUE(image->is_whole());
+    for (u64 pc : {0ull, 0x1ffeeull, 0x1fff2ull, 0x30000ull, 0x40002ull, 0x50000ull, ~0ull})
+        EXPECT_FALSE(image->find_spare(GuestAddr(pc))) << pc;
+    abi::Chapter chapter;
+    EXPECT_FALSE(image->read_spare(2, chapter));
+    std::vector<u8> wrong_size(1);
+    EXPECT_FALSE(image->read_spare_code(0, wrong_size));
+}
+
+TEST(Image, EveryFlippedBitOfSpareChaptersIsFoundOrDoesNothing) {
+    const SpareSample sample;
+    std::vector<u8> bytes = sample.bytes();
+    std::size_t without_effect = 0;
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+        bytes[bit / 8] ^= static_cast<u8>(1 << bit % 8);
+        without_effect += sample.count_found(bytes) == 4;
+        bytes[bit / 8] ^= static_cast<u8>(1 << bit % 8);
+    }
+    // Bytes between parts belong to none.
+    EXPECT_LT(without_effect, 4 * 8 * 8u);
+}
+
+TEST(Image, SpareChaptersThatAreCutOffAreFound) {
+    const SpareSample sample;
+    const std::vector<u8> bytes = sample.bytes();
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+        std::vector<u8> cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
+        EXPECT_EQ(sample.count_found(cut), 0u) << length;
+        cut.resize(bytes.size());
+        if (cut != bytes) EXPECT_LT(sample.count_found(cut), 4u) << length;
+    }
+}
+
 /// Gives a file whose numbers were changed the checksums that it would have.
 void forge_checksums(std::vector<u8>& bytes) {
     FileHeader header;
@@ -116,9 +183,10 @@ void forge_checksums(std::vector<u8>& bytes) {
     const std::size_t path_at = sizeof header + table.size() * sizeof(FileChapter);
     const u64 of_tables =
         hash_bytes({reinterpret_cast<const u8*>(table.data()), table.size() * sizeof(FileChapter)}, seed);
-    header.checksum =
+    const u64 of_path =
         hash_bytes({bytes.data() + path_at, std::min<std::size_t>(header.path_bytes, bytes.size() - path_at)},
                    of_tables);
+    header.checksum = hash_bytes({}, of_path);  // and no index
     std::memcpy(bytes.data(), &header, sizeof header);
 }
 

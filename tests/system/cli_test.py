@@ -95,7 +95,7 @@ class WrongUsage(unittest.TestCase):
     def test_commands(self):
         self.check(["rnu"], "kiln: there is no command rnu; did you mean kiln run?")
         self.check(["frobnicate"], "kiln: there is no command frobnicate; to run a program: kiln run frobnicate")
-        self.check(["help", "cheese"], "kiln: there is no help on cheese; there is on run, options, binfmt and cache")
+        self.check(["help", "cheese"], "kiln: there is no help on cheese; there is on run, options, binfmt, cache and aot")
         done = run()
         self.assertEqual((done.stdout, done.returncode), ("", 2))
         self.assertTrue(done.stderr.startswith("usage: kiln run [options] program"))
