@@ -3,7 +3,6 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <ftw.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "base/bits.h"
@@ -38,17 +38,14 @@ bool is_candidate(const std::string& path) {
            (header.e_type == ET_EXEC || header.e_type == ET_DYN);
 }
 
-/// The candidates in the directory and those below it, ascending; links are not followed.
+/// The candidates in the directory and those below it, ascending; links are not followed, what cannot be read is left out.
 std::vector<std::string> files_below(const std::string& directory) {
-    static std::vector<std::string>* list;
+    namespace fs = std::filesystem;
     std::vector<std::string> found;
-    list = &found;
-    const auto visit = [](const char* path, const struct stat*, int type, FTW*) {
-        if (type == FTW_F && is_candidate(path)) list->emplace_back(path);
-        return 0;
-    };
-    constexpr int descriptors = 16;
-    (void)nftw(directory.c_str(), visit, descriptors, FTW_PHYS);
+    std::error_code error;
+    fs::recursive_directory_iterator entry(directory, fs::directory_options::skip_permission_denied, error);
+    for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error))
+        if (is_candidate(entry->path())) found.push_back(entry->path());
     std::ranges::sort(found);
     return found;
 }

@@ -19,27 +19,32 @@ using run::StopKind;
 
 namespace {
 
-/// Room for the control message that carries one descriptor.
-union Control {
-    cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int))];
+/// A message of some bytes, with room for the control message that carries one descriptor.
+struct Message {
+    Message(void* bytes, std::size_t count) : text{bytes, count} {
+        header.msg_iov = &text;
+        header.msg_iovlen = 1;
+        header.msg_control = control;
+        header.msg_controllen = sizeof control;
+    }
+    Message(const Message&) = delete;
+    Message& operator=(const Message&) = delete;
+    cmsghdr* descriptor_header() { return CMSG_FIRSTHDR(&header); }
+
+    iovec text;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    msghdr header{};
 };
 
 /// Sends `descriptor` and `notes`, and nothing more after them.
 bool send_choice(int socket, std::string_view notes, int descriptor) {
-    iovec text{const_cast<char*>(notes.data()), notes.size()};
-    Control control{};
-    msghdr message{};
-    message.msg_iov = &text;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    Message message(const_cast<char*>(notes.data()), notes.size());
+    cmsghdr* const header = message.descriptor_header();
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
-    const bool sent = ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(notes.size());
+    const bool sent = ::sendmsg(socket, &message.header, MSG_NOSIGNAL) == static_cast<ssize_t>(notes.size());
     ::shutdown(socket, SHUT_WR);
     return sent;
 }
@@ -56,17 +61,11 @@ int receive_choice(int socket, std::string& notes) {
     int descriptor = -1;
     read_to_end([&] {
         char piece[4096];
-        iovec text{piece, sizeof piece};
-        Control control{};
-        msghdr message{};
-        message.msg_iov = &text;
-        message.msg_iovlen = 1;
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        const ssize_t bytes = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        Message message(piece, sizeof piece);
+        const ssize_t bytes = ::recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC);
         if (bytes <= 0) return bytes;
         notes.append(piece, static_cast<std::size_t>(bytes));
-        const cmsghdr* header = CMSG_FIRSTHDR(&message);
+        const cmsghdr* const header = message.descriptor_header();
         if (header != nullptr && header->cmsg_type == SCM_RIGHTS)
             std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
         return bytes;
