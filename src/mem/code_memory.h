@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "base/types.h"
 
@@ -45,14 +46,17 @@ class CodeMemory {
 
     /// Writes what nobody runs yet.
     void write(u32 offset, std::span<const u8> bytes);
-    /// Where to write such, all of it; until fork().
+    /// Where to write such, all of it; until a fork.
     std::span<u8> writable(u32 offset, u32 bytes);
     /// Writes 4 or 8 aligned bytes in one step: others may be running there.
     void patch(u32 offset, u32 value);
     void patch(u32 offset, u64 value);
 
-    /// Right before fork(), keeping other threads out: makes the child's copy, since a mapping that is written by one process and run by another cannot
-    /// be shared. In the child, in_child() puts it in the place of the parent's; in the parent, in_parent() drops it.
+    /// Whether writing there is worth it, if it only saves the caller some 100 ns each time that he asks.
+    bool is_worth_writing(u32 offset);
+
+    /// Right before fork(), keeping other threads out: an error when there is no memory for the child's code. Behind it,
+    /// in_child() or in_parent(): then each process has all there is, and writes to its own only.
     Result<void> before_fork();
     void in_child();
     void in_parent();
@@ -60,18 +64,35 @@ class CodeMemory {
   private:
     CodeMemory(u8* run, u8* write, u64 bytes);
     void add_gap(u32 offset, u32 bytes);
+    void add_to_gaps(u32 offset, u32 bytes);
     void remove_gap(std::map<u32, u32>::iterator gap);
     void set_owner(u32 offset, u32 bytes, void* owner);
+    void mark_border(u32 granule);
+    /// From now on all that is in use is shared with another process.
+    void freeze();
+    /// Makes the range's pages this process's own. With the lock held.
+    void thaw(u64 offset, u64 bytes);
+    void thaw_pages(u64 offset, u64 bytes);
 
     const u64 bytes_;
     u8* const run_;
     u8* const write_;
-    std::mutex mutex_;  // guards what follows
-    u8* copy_ = nullptr;
+    std::mutex mutex_;                             // guards what follows
     u32 end_ = 0;                                  // nothing was ever allocated from here on
     std::map<u32, u32> gaps_;                      // below that: bytes by offset
     std::set<std::pair<u32, u32>> gaps_by_bytes_;  // the same: bytes, offset
-    std::unique_ptr<std::atomic<void*>[], void (*)(std::atomic<void*>*)> owners_;  // by granule
+    u64 populated_ = 0;                            // up to here writable() has populated pages
+    // Each block ends with its owner; that of a gap is null. A bit for each granule says whether a block begins there, or
+    // ends before it: in gaps, also those of earlier blocks. So a page of them is enough for 2 MiB of code.
+    std::atomic<u64>* const borders_;
+    u64 frozen_ = 0;            // below this, pages are shared with another process since the last fork
+    std::vector<bool> thawed_;  // but for these, by page
+    std::vector<u8> asked_;     // by page, is_worth_writing()
+    u32 thaws_ = 0;             // since then
+    u8* copies_ =
+        nullptr;  // pages to put in the place of those below frozen_, at their offsets; null: not made yet
+    u8* copies_to_run_ = nullptr;
+    u8* childs_ = nullptr;  // the same for the child of the fork under way, and for all that is not in use
 };
 
 }  // namespace kiln::mem

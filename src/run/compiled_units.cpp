@@ -177,8 +177,9 @@ void CompiledUnits::prepare_thread(abi::Context& context) const {
 }
 
 void CompiledUnits::link(const void* site, const void* entry) {
-    auto& unit = *static_cast<CompiledUnit*>(memory_->find(site));
     const u32 offset = memory_->offset_of(site);
+    if (!memory_->is_worth_writing(offset)) return;
+    auto& unit = *static_cast<CompiledUnit*>(memory_->find(site));
     // Two threads may have left by the same exit.
     if (std::ranges::find(unit.links_, offset, &CompiledUnit::Link::offset) == unit.links_.end()) {
         u32 unlinked;

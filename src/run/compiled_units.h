@@ -86,7 +86,7 @@ class CompiledUnits {
     abi::ExitReason run(const void* entry, abi::Context& context) const;
     /// Before a thread first runs units on `context`.
     void prepare_thread(abi::Context& context) const;
-    /// Makes a link (Context::link_site) go to a unit's entry. Under the caller's lock.
+    /// Makes a link (Context::link_site) go to a unit's entry, unless that costs more than it gains. Under the caller's lock.
     void link(const void* site, const void* entry);
 
     mem::CodeMemory& memory() { return *memory_; }
