@@ -47,7 +47,6 @@ class CodeSnapshot final : public abi::CodeSource {
     mem::AddressSpace& space_;
     std::vector<std::unique_ptr<Piece>> pieces_;  // those in use first; they do not move
     std::size_t used_ = 0;
-    std::vector<u8> gathered_;
     GuestAddr fetchable_begin_;
     std::span<const u8> fetchable_;  // what can be fetched there; not read directly, it can go away
     u64 version_ = 0;

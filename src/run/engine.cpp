@@ -264,7 +264,7 @@ void Engine::find_running(Thread& thread) {
     const u64 executed = thread.context_.instructions();
     const u64 instructions = executed - std::exchange(thread.found_instructions_, executed);
     const std::lock_guard lock(mutex_);
-    CachedUnit* const unit = units_.find(pc_of(thread.context_));
+    CachedUnit* const unit = find(thread, pc_of(thread.context_));
     const bool may_improve = unit != nullptr && rules_.tiers_up() && unit->tier->level == TierLevel::units &&
                              !unit->has_no_region && !never_compiled_.contains(unit->pc);
     if (may_improve)
@@ -314,14 +314,9 @@ const CachedUnit* Engine::find_ready(u64 pc) const {
 }
 
 const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
-    abi::Context& context = thread.context_;
     come_in(thread);
     ++thread.lookups_;
-    // Links are made under the lock, to units that are live then: eviction undoes those that it finds.
-    const auto links = [&](const CachedUnit& unit) {
-        return context.link_site != nullptr && unit.tier->form == thread.latest_form_;
-    };
-    if (const CachedUnit* const unit = find_ready(pc); unit != nullptr && !links(*unit)) {
+    if (const CachedUnit* const unit = find_ready(pc); unit != nullptr && !links(thread, *unit)) {
         ++thread.hits_;
         thread.jump_cache_of(*unit->tier).set(pc, unit->entry);
         return unit;
@@ -332,9 +327,17 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         reason = abi::ExitReason::breakpoint;
         return nullptr;
     }
-    CachedUnit* unit = find(thread, pc);
-    thread.hits_ += unit != nullptr;
     policy_.count_search();
+    CachedUnit* unit = units_.find(pc);
+    if (unit == nullptr) {
+        if (const CachedUnit* const stored = find_stored(thread, pc)) {
+            ++thread.hits_;
+            if (!chaos_.delays_link()) lead_to(thread, *stored);
+            return stored;
+        }
+        unit = find(thread, pc);
+    }
+    thread.hits_ += unit != nullptr;
     if (unit != nullptr && unit->suspended) resume(*unit);
     if (unit != nullptr && !unit->warm && unit->code->entries_left() == 0) {
         policy_.count_entries(*unit, unit->counting);
@@ -388,16 +391,25 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
             unit = nullptr;
         }
     }
-    if (chaos_.delays_link()) return unit;
-    // Units of one form only can enter each other. come_in() has dropped a link site of an older generation.
-    if (links(*unit)) {
-        unit->tier->link(context.link_site, unit->entry);
-        count(Counter::links);
-        if (options_.observer != nullptr && unit->tier->form == CodeForm::host)
-            options_.observer->see_link(context.link_site, GuestAddr(pc));
-    }
-    thread.jump_cache_of(*unit->tier).set(pc, unit->entry);
+    if (!chaos_.delays_link()) lead_to(thread, *unit);
     return unit;
+}
+
+bool Engine::links(const Thread& thread, const CachedUnit& unit) {
+    return thread.context_.link_site != nullptr && unit.tier->form == thread.latest_form_;
+}
+
+void Engine::lead_to(Thread& thread, const CachedUnit& unit) {
+    // Links are made under the lock, to units that are live then: eviction undoes those that it finds. come_in() has
+    // dropped a link site of an older generation.
+    if (links(thread, unit)) {
+        const void* const site = thread.context_.link_site;
+        unit.tier->link(site, unit.entry);
+        count(Counter::links);
+        if (options_.observer != nullptr && unit.tier->form == CodeForm::host)
+            options_.observer->see_link(site, GuestAddr(unit.pc));
+    }
+    thread.jump_cache_of(*unit.tier).set(unit.pc, unit.entry);
 }
 
 void Engine::count_entries(CachedUnit& unit) const {

@@ -256,6 +256,21 @@ class Engine {
     u64 pc_of(const abi::Context& context) const;
     /// The unit at `pc`, the store's too; null if there is none.
     CachedUnit* find(Thread& thread, u64 pc);
+    /// The store's unit at `pc`, to be entered as it is, for a pc that the tables do not have: valid until the thread
+    /// next asks. Nothing is noted of it: most are entered by way of the run loop once. Null: see find().
+    const CachedUnit* find_stored(Thread& thread, u64 pc);
+    /// Whether the store may be asked for `pc`: its units know nothing of a debugger's wishes.
+    bool may_use_stored(u64 pc) const {
+        return uses_store() && !watching_ && stops_ == nullptr && !never_compiled_.contains(pc);
+    }
+    /// How often those of cold code may be entered before they ask for more.
+    u16 stored_entries() const { return static_cast<u16>(std::min<u32>(policy_.stored_hot_after(), 0xffff)); }
+    /// What checks chapters; null where nothing is asked.
+    StoredCode::Verify verify_for(Thread& thread);
+    /// Makes the link that the thread has come by, if there is one, and its jump cache lead to the unit. With the lock held.
+    void lead_to(Thread& thread, const CachedUnit& unit);
+    /// Whether there is such a link: units of one form only can enter each other.
+    static bool links(const Thread& thread, const CachedUnit& unit);
     /// Those chapters are entered no more.
     void retire(std::vector<std::shared_ptr<InstalledChapter>> chapters);
     /// All of them are taken out of the tables; what is wanted of them is installed again.
@@ -363,6 +378,7 @@ class Engine::Thread {
     JumpCache jump_caches_[code_forms];
     bool prepared_[tier_levels] = {};
     CodeForm latest_form_{};  // of the code that ran last: Context::link_site is in it
+    CachedUnit stored_;       // find_stored()'s
     /// A tier's translator; made when it is first wanted, because some are large, and a process may find all in the store.
     Translator& translator(const Tier& tier) {
         std::unique_ptr<Translator>& own = translators_[static_cast<u8>(tier.level)];

@@ -25,18 +25,27 @@ std::span<const std::unique_ptr<CachedUnit>> newest(const std::vector<std::uniqu
 
 CachedUnit* Engine::find(Thread& thread, u64 pc) {
     CachedUnit* const unit = units_.find(pc);
-    if (unit != nullptr || !uses_store()) return unit;
-    // Stored units know nothing of a debugger's wishes.
-    if (watching_ || stops_ != nullptr || never_compiled_.contains(pc)) return nullptr;
+    if (unit != nullptr || !may_use_stored(pc)) return unit;
     make_room();  // now, lest the chapter go before its unit is in the tables
-    const auto entries = static_cast<u16>(std::min<u32>(policy_.stored_hot_after(), 0xffff));
-    StoredCode::Verify verify;
-    if (options_.verify_store)
-        verify = [&](const abi::Chapter& chapter) { return make_again(thread, chapter) == chapter; };
-    std::unique_ptr<CachedUnit> stored = stored_->find(GuestAddr(pc), entries, verify);
-    if (stored == nullptr) return nullptr;
-    count(Counter::units_entered);
-    return add(thread, std::move(stored));
+    std::unique_ptr<CachedUnit> stored = stored_->find(GuestAddr(pc), stored_entries(), verify_for(thread));
+    return stored != nullptr ? add(thread, std::move(stored)) : nullptr;
+}
+
+const CachedUnit* Engine::find_stored(Thread& thread, u64 pc) {
+    if (!may_use_stored(pc)) return nullptr;
+    make_room();
+    const auto found = stored_->find_ready(GuestAddr(pc), stored_entries(), verify_for(thread));
+    if (!found) return nullptr;
+    thread.stored_.pc = pc;
+    thread.stored_.entry = found->entry;
+    thread.stored_.tier = &tier(TierLevel::units);
+    thread.stored_.warm = found->warm;
+    return &thread.stored_;
+}
+
+StoredCode::Verify Engine::verify_for(Thread& thread) {
+    if (!options_.verify_store) return nullptr;
+    return [&](const abi::Chapter& chapter) { return make_again(thread, chapter) == chapter; };
 }
 
 CachedUnit* Engine::insert(Thread& thread, std::unique_ptr<CachedUnit> made) {

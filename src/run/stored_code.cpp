@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 #include "base/bits.h"
 #include "base/counters.h"
@@ -23,7 +23,7 @@ class StoredUnitCode final : public TierCode {
     // The chapter is counted as a whole.
     std::size_t bytes() const override { return sizeof *this; }
     void forward(const void* target) override {
-        chapter_->left[number_] = true;
+        chapter_->states[number_].left = true;
         chapter_->code->forward(unit(), target);
     }
     void suspend() override { chapter_->code->forward(unit(), nullptr); }
@@ -67,7 +67,7 @@ std::optional<std::size_t> InstalledChapter::find(GuestAddr pc) const {
 
 void InstalledChapter::leave() {
     for (const abi::StoredUnit& unit : units) code->forward(unit, nullptr);
-    left.assign(units.size(), true);
+    for (State& state : states) state.left = true;
 }
 
 // ---- Places and images ----
@@ -81,12 +81,11 @@ bool StoredCode::Place::holds(std::span<const abi::CodeRange> ranges) const {
     });
 }
 
-const StoredCode::Place& StoredCode::place_of(GuestAddr pc) {
+StoredCode::Place& StoredCode::find_place(GuestAddr pc) {
     const auto known = places_.upper_bound(pc.raw);
     if (known != places_.end() && pc.raw >= known->second.begin) return known->second;
-    static const Place nowhere;
     const auto region = space_.find(pc);
-    if (!region || !(region->prot & PROT_EXEC)) return nowhere;
+    if (!region || !(region->prot & PROT_EXEC)) return nowhere_;
     Place place{region->begin.raw, region->end.raw, region->offset, region->backing, key_of(*region)};
     return places_.insert_or_assign(place.end, place).first->second;
 }
@@ -121,22 +120,10 @@ std::size_t StoredCode::units_of(const Place& place) const {
 // ---- Finding and installing ----
 
 std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries, const Verify& verify) {
-    const Place& place = place_of(pc);
-    if (!place.key) return nullptr;
-    entries_ = entries;
-    const auto [known, is_new] = images_.try_emplace(*place.key);
-    Image& image = known->second;
-    if (is_new) {
-        image.file = store_.open(*place.key);
-        image.reserve = store_.open(abi::reserve_of(*place.key));
-        if (image.reserve != nullptr) image.spares.reserve(spares_at_first);
-    }
-    const auto* const found = find_chapter(image, place, pc, entries, verify);
-    if (found == nullptr) return nullptr;
-    const std::shared_ptr<InstalledChapter>& chapter = *found;
-    const auto number = chapter->find(pc);
-    if (chapter->left[*number]) return nullptr;
-    const abi::StoredUnit& stored = chapter->units[*number];
+    const Found found = find_unit(pc, entries, verify);
+    if (!found) return nullptr;
+    const std::shared_ptr<InstalledChapter>& chapter = *found.chapter;
+    const abi::StoredUnit& stored = found.unit();
     auto unit = std::make_unique<CachedUnit>();
     unit->pc = pc.raw;
     unit->tier = &tier_;
@@ -145,39 +132,74 @@ std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries, const Ve
     const auto ranges = chapter->ranges.begin() + stored.first_range;
     unit->ranges.assign(ranges, ranges + stored.range_count);
     unit->chapter = chapter.get();
-    unit->code = std::make_unique<StoredUnitCode>(chapter, *number);
+    unit->code = std::make_unique<StoredUnitCode>(chapter, found.number);
     unit->entry = unit->code->entry();
-    if (!unit->warm) unit->counted = history_of(*chapter, *number, entries).entries;
+    if (!unit->warm) unit->counted = history_of(*chapter, found.number, entries).entries;
     return unit;
 }
 
-const std::shared_ptr<InstalledChapter>* StoredCode::find_chapter(Image& image, const Place& place,
-                                                                  GuestAddr pc, u16 entries,
-                                                                  const Verify& verify) {
-    const auto has_unit = [&](const std::shared_ptr<InstalledChapter>& chapter) {
-        return chapter != nullptr && chapter->find(pc);
+std::optional<StoredCode::Ready> StoredCode::find_ready(GuestAddr pc, u16 entries, const Verify& verify) {
+    const Found found = find_unit(pc, entries, verify);
+    if (!found) return std::nullopt;
+    const abi::StoredUnit& unit = found.unit();
+    const TierChapter& code = *(*found.chapter)->code;
+    const bool warm = unit.counter_site == 0;
+    if (!warm && code.entries_left(found.number) == 0) return std::nullopt;
+    return Ready{code.entry(unit.entry), warm};
+}
+
+StoredCode::Found StoredCode::find_unit(GuestAddr pc, u16 entries, const Verify& verify) {
+    Place& place = find_place(pc);
+    if (!place.key) return {};
+    if (place.image == nullptr) {
+        entries_ = entries;
+        const auto [known, is_new] = images_.try_emplace(*place.key);
+        place.image = &known->second;
+        if (is_new) {
+            place.image->file = store_.open(*place.key);
+            place.image->reserve = store_.open(abi::reserve_of(*place.key));
+            if (place.image->reserve != nullptr) place.image->spares.reserve(spares_at_first);
+        }
+    }
+    Image& image = *place.image;
+    const auto unit_in = [&](const std::shared_ptr<InstalledChapter>& chapter) -> Found {
+        const auto number = chapter != nullptr ? chapter->find(pc) : std::nullopt;
+        return number ? Found{&chapter, *number} : Found{};
     };
+    Found found;
     if (image.file != nullptr) {
         const GuestAddr window = window_of(pc);
         const auto [slot, unknown] = image.chapters.try_emplace(window.raw);
-        const abi::UnitImage& file = *image.file;
-        const Source source{[&](abi::Chapter& to) { return file.read(window, to); },
-                            [&](abi::Chapter& to) { return file.read_all(window, to); },
-                            [&](std::span<u8> to) { return file.read_code(window, to); }};
-        if (unknown) slot->second = install(source, place, entries, verify);
-        if (has_unit(slot->second)) return &slot->second;
+        if (unknown) {
+            const abi::UnitImage& file = *image.file;
+            slot->second = install({[&](abi::Chapter& to) { return file.read(window, to); },
+                                    [&](abi::Chapter& to) { return file.read_all(window, to); },
+                                    [&](std::span<u8> to) { return file.read_code(window, to); }},
+                                   place, entries, verify);
+        }
+        found = unit_in(slot->second);
     }
-    if (image.reserve == nullptr) return nullptr;
-    const abi::UnitImage& file = *image.reserve;
-    const auto number = file.find_spare(pc);
-    if (!number) return nullptr;
-    const auto [slot, unknown] = image.spares.try_emplace(*number);
-    const Source source{[&](abi::Chapter& to) { return file.read_spare(*number, to); },
-                        [&](abi::Chapter& to) { return file.read_all_of_spare(*number, to); },
-                        [&](std::span<u8> to) { return file.read_spare_code(*number, to); }};
-    if (unknown) slot->second = install(source, place, entries, verify);
-    has_spares_ |= slot->second != nullptr;
-    return has_unit(slot->second) ? &slot->second : nullptr;
+    const auto spare = !found && image.reserve != nullptr ? image.reserve->find_spare(pc) : std::nullopt;
+    if (spare) {
+        const auto [slot, unknown] = image.spares.try_emplace(*spare);
+        if (unknown) {
+            const abi::UnitImage& file = *image.reserve;
+            slot->second = install({[&](abi::Chapter& to) { return file.read_spare(*spare, to); },
+                                    [&](abi::Chapter& to) { return file.read_all_of_spare(*spare, to); },
+                                    [&](std::span<u8> to) { return file.read_spare_code(*spare, to); }},
+                                   place, entries, verify);
+            has_spares_ |= slot->second != nullptr;
+        }
+        found = unit_in(slot->second);
+    }
+    if (!found) return {};
+    InstalledChapter::State& state = (*found.chapter)->states[found.number];
+    if (state.left) return {};
+    if (!state.asked) {  // not written for nothing: behind a fork the page may still be the parent's
+        state.asked = true;
+        count(Counter::units_entered);
+    }
+    return found;
 }
 
 std::shared_ptr<InstalledChapter> StoredCode::install(const Source& source, const Place& place, u16 entries,
@@ -199,8 +221,7 @@ std::shared_ptr<InstalledChapter> StoredCode::install(const Source& source, cons
     auto installed = std::make_shared<InstalledChapter>();
     installed->units = std::move(chapter.units);
     installed->ranges = std::move(chapter.ranges);
-    installed->left.assign(installed->units.size(), false);
-    installed->given.assign(installed->units.size(), false);
+    installed->states.resize(installed->units.size());
     installed->code = std::move(*code);
     bytes_ += installed->bytes();
     count(Counter::chapters_installed);
@@ -222,7 +243,7 @@ void StoredCode::for_each_entered_spare(const std::function<void(GuestAddr pc)>&
     for (const auto& [key, image] : images_)
         for (const auto& [spare, chapter] : image.spares)
             for (std::size_t number = 0; chapter != nullptr && number < chapter->units.size(); ++number)
-                if (!chapter->left[number] && !chapter->given[number] &&
+                if (!chapter->states[number].left && !chapter->states[number].given &&
                     history_of(*chapter, number, entries_).entries != 0)
                     visit(chapter->units[number].pc);
 }
@@ -232,7 +253,7 @@ void StoredCode::note_given(GuestAddr pc) {
         const auto number = image.reserve != nullptr ? image.reserve->find_spare(pc) : std::nullopt;
         const auto spare = number ? image.spares.find(*number) : image.spares.end();
         if (spare == image.spares.end() || spare->second == nullptr) continue;
-        if (const auto unit = spare->second->find(pc)) spare->second->given[*unit] = true;
+        if (const auto unit = spare->second->find(pc)) spare->second->states[*unit].given = true;
     }
 }
 

@@ -26,20 +26,26 @@ namespace kiln::run {
 struct InstalledChapter {
     std::vector<abi::StoredUnit> units;  ///< ascending
     std::vector<abi::CodeRange> ranges;
-    std::vector<bool> left;   ///< by unit: it forwards elsewhere, so that it cannot be entered any more
-    std::vector<bool> given;  ///< by unit, of a spare chapter: to the store, to be kept in another
+    struct State {
+        bool left = false;   ///< it forwards elsewhere, so that it cannot be entered any more
+        bool given = false;  ///< of a spare chapter: to the store, to be kept in another
+        bool asked = false;  ///< the engine has looked for it
+    };
+    std::vector<State> states;  ///< by unit
     std::unique_ptr<TierChapter> code;
 
     std::optional<std::size_t> find(GuestAddr pc) const;
     std::size_t bytes() const {
-        return sizeof *this + units.size() * sizeof units[0] + ranges.size() * sizeof ranges[0] +
-               code->bytes();
+        return sizeof *this + units.size() * (sizeof units[0] + sizeof states[0]) +
+               ranges.size() * sizeof ranges[0] + code->bytes();
     }
     /// Whoever enters one of its units leaves with ExitReason::lookup.
     void leave();
 };
 
 class StoredCode {
+    struct Image;
+
   public:
     /// The references must outlive it. `tier` made the units of `store`, and runs them. `observer`: null for none.
     StoredCode(abi::UnitStore& store, mem::AddressSpace& space, const Tier& tier, Observer* observer);
@@ -52,6 +58,12 @@ class StoredCode {
     /// The unit at `pc`, for the engine's tables; null if there is none. A chapter's units may be entered `entries` times
     /// each until they ask for more. A chapter that had to be installed for it adds to bytes().
     std::unique_ptr<CachedUnit> find(GuestAddr pc, u16 entries, const Verify& verify);
+    struct Ready {
+        const void* entry;
+        bool warm;
+    };
+    /// The same, without anything that has to be kept, for a unit that can be entered as it is.
+    std::optional<Ready> find_ready(GuestAddr pc, u16 entries, const Verify& verify);
     /// How often the unit there was entered while it counted, as far as chapters that are installed know it.
     abi::CodeHistory history(GuestAddr pc) const;
     /// The units of spare chapters that were entered and have not been given: they are worth being kept in others.
@@ -76,12 +88,13 @@ class StoredCode {
         u64 offset = 0;  ///< of `begin` in the file
         std::shared_ptr<const mem::Backing> file;
         std::optional<abi::ImageKey> key;  ///< none: nothing is kept of it
+        Image* image = nullptr;            ///< this process's; null: nobody has asked for it
         bool holds(std::span<const abi::CodeRange> ranges) const;
     };
     /// How many units the store has for it, as of when that was first asked for.
     std::size_t units_of(const Place& place) const;
     /// The place of `pc`; one without a key if it is nowhere of that kind.
-    const Place& place_of(GuestAddr pc);
+    const Place& place_of(GuestAddr pc) { return find_place(pc); }
 
   private:
     struct Image {
@@ -95,9 +108,17 @@ class StoredCode {
         std::size_t operator()(const abi::ImageKey& key) const { return key.low; }
     };
 
-    /// The chapter that has the unit at `pc`; null: none has.
-    const std::shared_ptr<InstalledChapter>* find_chapter(Image& image, const Place& place, GuestAddr pc,
-                                                          u16 entries, const Verify& verify);
+    /// A unit of an installed chapter.
+    struct Found {
+        const std::shared_ptr<InstalledChapter>* chapter =
+            nullptr;  // null: there is none that can be entered
+        std::size_t number = 0;
+        explicit operator bool() const { return chapter != nullptr; }
+        const abi::StoredUnit& unit() const { return (*chapter)->units[number]; }
+    };
+    Place& find_place(GuestAddr pc);
+    /// The unit at `pc`; installs the chapter that has it.
+    Found find_unit(GuestAddr pc, u16 entries, const Verify& verify);
     /// Where a chapter is read from: as UnitImage's functions.
     struct Source {
         std::function<bool(abi::Chapter&)> read, read_all;
@@ -114,6 +135,7 @@ class StoredCode {
     const Tier& tier_;
     Observer* const observer_;
     std::map<u64, Place> places_;  // by end
+    Place nowhere_;                // what is not in any
     std::unordered_map<abi::ImageKey, Image, KeyHash> images_;
     bool has_spares_ = false;
     std::size_t bytes_ = 0;
