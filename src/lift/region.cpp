@@ -83,7 +83,8 @@ void RegionFormer::copy_first() {
         ways_[i].node = again;
     }
     from_ = again;
-    lift(nodes_[again], max_block);
+    // As far as the first block goes, so that it leads nowhere else.
+    lift(nodes_[again], std::min(max_block, options_->max_instructions));
 }
 
 bool RegionFormer::belongs(GuestAddr pc) const {
@@ -205,15 +206,18 @@ void RegionFormer::copy_end(const Node& node, BlockId block, const Inst& inst) {
     f_->append(block, inst);
 }
 
-/// The calls before the callee of a `goto_pc` if it is followed; `outer` if it is not.
+/// The calls before the callee of a `goto_pc` if it is followed; `outer` if it is not. A call that stands in two blocks is the
+/// same: the copy of the first block leads where that does.
 u32 RegionFormer::call(u32 outer, const Inst& inst) {
     const GuestAddr callee(inst.imm);
     const u32 depth = calls_[outer].depth + 1;
     if (depth > options_->max_depth) return outer;
     for (u32 at = outer; at != no_call; at = calls_[at].outer)
         if (calls_[at].callee == callee) return outer;
-    calls_.push_back({GuestAddr(inst.imm2), callee, outer, depth});
-    return static_cast<u32>(calls_.size() - 1);
+    const Call made{GuestAddr(inst.imm2), callee, outer, depth};
+    const auto known = std::find(calls_.begin() + 1, calls_.end(), made) - calls_.begin();
+    if (known == std::ssize(calls_)) calls_.push_back(made);
+    return static_cast<u32>(known);
 }
 
 /// Ends `block` by going on at a place of the region.

@@ -47,6 +47,7 @@ class RegionFormer {
         GuestAddr callee;
         u32 outer;  ///< the call before it
         u32 depth;
+        bool operator==(const Call&) const = default;
     };
     struct Node {
         Place place;
