@@ -36,7 +36,8 @@ struct Access {
 
 /// The word of the context where a unit finds the place for its next Access.
 inline constexpr u32 access_log_word = temps_begin + 32;
-/// More than units can make before one leaves: of 256 instructions after 128 others, eight accesses each (cbo.zero).
+/// More than compiled code can make before it leaves: a region's way from its entry to a poll (256 instructions, and 64 of a
+/// copied block) after 128 others, eight accesses each (cbo.zero).
 inline constexpr std::size_t most_accesses = 4096;
 
 /// Whether a helper's result is written down, because it would be another one if it were called again.

@@ -60,7 +60,7 @@ namespace option_types {
 #define KILN_LOCKSTEP_VALUES(VALUE)                                               \
     VALUE(off, "no")                                                              \
     VALUE(units, "each unit by itself, with its IR and host code where it fails") \
-    VALUE(stretch, "some hundred instructions at a time, with units linked as ever")
+    VALUE(stretch, "some hundred instructions at a time, with units linked as ever, and regions")
 #define KILN_STORE_MODE_VALUES(VALUE)               \
     VALUE(off, "every process compiles for itself") \
     VALUE(ro, "use what is kept, and keep nothing") \

@@ -4,6 +4,7 @@
 // The bytes are position-independent but for the relocations; the same input gives the same bytes.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "abi/unit_code.h"
@@ -19,6 +20,8 @@ struct EmitOptions {
     bool listing = false;       ///< UnitCode::listing is made
     bool log_accesses = false;  ///< each access goes into the access log (abi/access_log.h)
     bool loop = true;  ///< a unit goes on at its own start without a link: its way back does not leave
+    /// Asked after each step, whether it is to count as failed (--chaos). Null: none is. Any thread.
+    std::function<bool()> fails;
 };
 
 /// Encodes functions; keeps its working memory between them. One thread at a time.

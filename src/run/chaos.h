@@ -23,6 +23,10 @@ class Chaos {
     /// Whether all units are dropped before the next one comes; else whether half of them are evicted.
     bool drops_units() { return on_ && random() % 512 == 0; }
     bool evicts_units() { return on_ && random() % 128 == 0; }
+    /// Instructions until it is next looked where the guest is, instead of `usual`: regions are found soon.
+    u64 sample_distance(u64 usual) const { return on_ ? 256 : usual; }
+    /// Whether a step of making compiled code fails: asked after each, as each may have left something behind.
+    bool fails_compiling() { return on_ && random() % 32 == 0; }
     /// Whether another engine takes over; which.
     bool switches_engine() { return on_ && random() % 65536 == 0; }
     EngineKind engine() {

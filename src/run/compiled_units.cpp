@@ -12,6 +12,7 @@
 
 #include "abi/guest_access.h"
 #include "base/check.h"
+#include "base/counters.h"
 #include "base/host_fp.h"
 #include "mem/fault.h"
 
@@ -224,6 +225,7 @@ bool CompiledUnits::recover(int signal, const siginfo_t* info, void* ucontext) {
         for (const abi::FrameValue& value : *unit->frame_values_)
             if (value.offset == offset) slot(value.slot) = slot(value.word);
     if (!unit->frames_.empty()) {
+        count(Counter::region_faults);
         // All of them are read before any is written: one may be in the slot of another.
         const abi::PlaceRange frame = unit->frames_[static_cast<std::size_t>(point - points.begin())];
         u64 values[abi::max_frame];

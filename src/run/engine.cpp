@@ -147,7 +147,10 @@ EngineRules Engine::provide(EngineRules rules) {
 PolicyOptions Engine::policy_options() const {
     if (!rules_.compiles()) return {.hot_after = options_.warm_after};
     if (!rules_.tiers_up()) return {.hot_after = 0};
-    return options_.policy;
+    PolicyOptions policy = options_.policy;
+    // What takes time for its own sake is no guest to save time for.
+    policy.limits_regions = !chaos_.on() && options_.lockstep == nullptr;
+    return policy;
 }
 
 void Engine::switch_to(EngineKind kind) {
@@ -252,7 +255,7 @@ i64 Engine::grant(Thread& thread) const {
     const bool regions = rules_.makes_regions();
     if (options_.sample_every == 0 && !regions) return budget;
     u64 every = options_.sample_every != 0 ? options_.sample_every : ~u64{0};
-    if (regions) every = std::min(every, samples_for_regions << thread.calm_);
+    if (regions) every = std::min(every, chaos_.sample_distance(samples_for_regions << thread.calm_));
     // Not always the same, lest a loop be sampled at the same place each time. (Marsaglia, Xorshift RNGs, 2003.)
     thread.random_ ^= thread.random_ << 13;
     thread.random_ ^= thread.random_ >> 7;

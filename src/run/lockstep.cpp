@@ -127,7 +127,7 @@ class Lockstep : public Tier {
     void after_fork(bool in_child) const override { parts_.compiling->after_fork(in_child); }
 
   protected:
-    /// What one thread needs.
+    /// What one thread needs: the same for all tiers that run its code.
     struct Work {
         explicit Work(const LockstepParts& parts) : stepper(parts.frontend, parts.space, parts.reference) {}
         abi::Replay replay;
@@ -138,9 +138,9 @@ class Lockstep : public Tier {
     };
     Work& work() const {
         thread_local std::unique_ptr<Work> mine;
-        thread_local const Lockstep* owner = nullptr;
-        if (owner != this) mine = std::make_unique<Work>(parts_);
-        owner = this;
+        thread_local const mem::AddressSpace* owner = nullptr;
+        if (owner != &parts_.space) mine = std::make_unique<Work>(parts_);
+        owner = &parts_.space;
         return *mine;
     }
 

@@ -8,8 +8,9 @@
 // All of it is a tier around the one that compiles: engine and run loop know nothing of it.
 //
 // LockstepSteps::units    Units are never linked; each is compared by itself, with its own function before any pass.
-// LockstepSteps::stretch  Units are linked as ever, and compared where the thread comes back to the run loop, which it does
-//                         every few hundred instructions; the reference reads guest memory, an instruction at a time.
+// LockstepSteps::stretch  Units and regions are linked as ever, and compared where the thread comes back to the run loop,
+//                         which it does every few hundred instructions; the reference reads guest memory, an instruction at
+//                         a time.
 #pragma once
 
 #include <functional>
@@ -40,7 +41,7 @@ struct MemoryDifference {
     u64 logged = 0, found = 0;
 };
 
-/// Where a compiled unit and the interpreter part.
+/// Where compiled code and the interpreter part.
 struct Difference {
     const abi::Frontend& frontend;
     const mem::AddressSpace& space;
@@ -78,7 +79,7 @@ struct LockstepParts {
     std::function<std::string(const ir::Function&)> list_host_code;
     LockstepWitness& witness;
 };
-/// The engine that it is given to must leave passes to it.
+/// Where units are compared, the engine must leave passes to it, and makes no regions.
 std::unique_ptr<Tier> make_lockstep_tier(LockstepParts parts, LockstepSteps steps);
 
 }  // namespace kiln::run

@@ -22,6 +22,8 @@ struct PolicyOptions {
     /// The same for cold units that are compiled code already, from a store: there is far less to gain.
     u32 compiled_hot_after = 2048;
     u32 region_after = 0;  ///< samples; 0: no regions
+    /// Whether regions may take a tenth of the guest's time only.
+    bool limits_regions = true;
     bool adaptive = false;
     double alpha = 0.2;
     double decay = 1;  ///< 1: entries are never forgotten
@@ -42,7 +44,7 @@ class Policy {
     bool note_sample(CachedUnit& unit, u64 instructions) {
         instructions_ += instructions;
         return ++unit.samples >= options_.region_after &&
-               instructions_ >= region_ns_ * instructions_per_region_ns;
+               (!options_.limits_regions || instructions_ >= region_ns_ * instructions_per_region_ns);
     }
     /// Compiling a region, or finding out that there is none, took so long.
     void note_region(u64 nanoseconds) { region_ns_ += nanoseconds; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "lift/region.h"
 #include "lift/riscv64/frontend.h"
 #include "opt/pipeline.h"
+#include "run/chaos.h"
 #include "run/compiled_units.h"
 #include "run/lockstep.h"
 #include "run/tamper.h"
@@ -121,6 +123,12 @@ Result<void> make_code(emit::Translator& emitter, const ir::Function& f, abi::Un
     return emitter.translate(changed, code);
 }
 
+/// Most instructions of a region that units of so many stand in place of.
+u32 region_limit(u32 unit_limit) {
+    constexpr u32 units = 4;
+    return std::min(lift::RegionOptions{}.max_instructions, units * unit_limit);
+}
+
 /// Makes a unit of bytes that a translator of the tier has made.
 Result<std::unique_ptr<TierCode>> make_unit(CompiledUnits& units, const abi::UnitCode& code) {
     auto unit = units.install(code);
@@ -191,6 +199,7 @@ class Tier1 final : public Tier {
     }
     /// Makes a unit of bytes that a translator of the tier has made.
     Result<std::unique_ptr<TierCode>> install(const abi::UnitCode& code) const {
+        if (options_.fails && options_.fails()) return fail("chance left no room for it", ENOMEM);
         auto unit = make_unit(*units_, code);
         if (unit) burn(units_left_);
         return unit;
@@ -277,12 +286,16 @@ class Tier2::Making final : public Translator {
                                                        const abi::LiftOptions& options,
                                                        abi::Lifted& lifted) override {
         if (const auto allowed = units_.may_compile(pc); !allowed) return tl::unexpected(allowed.error());
-        const bool loops =
-            former_.form(function_, pc, code, {.stops = options.stops, .profile = options.profile}, lifted);
+        const bool loops = former_.form(function_, pc, code,
+                                        {.max_instructions = region_limit(options.max_instructions),
+                                         .stops = options.stops,
+                                         .profile = options.profile},
+                                        lifted);
         if (lifted.instructions == 0) return fail("there is nothing to be made of the code there");
         // Units do as well for code that does not come back, and their ways out cost less.
         if (!loops && options.profile != nullptr) return fail("no loop goes through it");
         opt::run_pipeline(function_, opt::Level::region);
+        if (tamper != nullptr) tamper(function_, TamperPoint::compiling, 0);
         if (auto made = emitter_.translate_region(function_, code_); !made)
             return tl::unexpected(made.error());
         return units_.install(code_);
@@ -338,9 +351,15 @@ u64 code_memory_bytes(u64 limit) {
     return std::min<u64>(u64{1} << 30, (2 * limit + (u64{64} << 10) + 4095) & ~u64{4095});
 }
 
+/// EmitOptions::fails.
+std::function<bool()> failures_by_chance(std::optional<u64> seed) {
+    if (!seed) return nullptr;
+    return [chaos = std::make_shared<Chaos>(seed)] { return chaos->fails_compiling(); };
+}
+
 /// Tier 1, or null with a line on standard error.
-std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::AddressSpace& space,
-                                 const EngineOptions& options) {
+std::unique_ptr<Tier1> make_tier1(const abi::Frontend& frontend, const mem::AddressSpace& space,
+                                  const EngineOptions& options) {
     const ir::StateLayout& layout = *frontend.env().layout;
     const abi::StubCode stubs = emit::make_stubs(layout);
     const auto pinned = emit::pinned_registers(layout);
@@ -348,7 +367,8 @@ std::unique_ptr<Tier> make_tier1(const abi::Frontend& frontend, const mem::Addre
     const emit::EmitOptions emitting{.flat = space.base() == 0,
                                      .count_jumps = options.count_jumps,
                                      .listing = options.listings,
-                                     .log_accesses = options.lockstep != nullptr};
+                                     .log_accesses = options.lockstep != nullptr,
+                                     .fails = failures_by_chance(options.chaos_seed)};
     // Under a limit on address space a smaller cache is better than none.
     constexpr u64 least = u64{4} << 20;
     for (u64 bytes = code_memory_bytes(options.cache_bytes);; bytes = bytes / 2 & ~u64{4095}) {
@@ -369,16 +389,15 @@ std::string list_host_code(const ir::Function& f, HostFeatureSet without, bool f
     return made ? code.listing : made.error().message;
 }
 
-/// Tier 1, in lockstep with the interpreter if that is asked for.
-std::unique_ptr<Tier> make_units_tier(const abi::Frontend& frontend, mem::AddressSpace& space,
-                                      const EngineOptions& options) {
-    std::unique_ptr<Tier> tier1 = make_tier1(frontend, space, options);
-    if (tier1 == nullptr || options.lockstep == nullptr) return tier1;
+/// A tier that compiles, in lockstep with the interpreter if that is asked for.
+std::unique_ptr<Tier> in_lockstep(std::unique_ptr<Tier> compiling, const abi::Frontend& frontend,
+                                  mem::AddressSpace& space, const EngineOptions& options) {
+    if (options.lockstep == nullptr) return compiling;
     static const Interpreter reference;
     const auto list = [without = options.without_host, flat = space.base() == 0](const ir::Function& f) {
         return list_host_code(f, without, flat);
     };
-    return make_lockstep_tier({.compiling = std::move(tier1),
+    return make_lockstep_tier({.compiling = std::move(compiling),
                                .reference = reference,
                                .frontend = frontend,
                                .space = space,
@@ -401,21 +420,24 @@ std::unique_ptr<Engine> make_engine(const abi::Frontend& frontend, mem::AddressS
                                     const EngineOptions& options) {
     template_fuel = options.fuel.templates;
     Optimize optimize = passes_of(options);
-    // Lockstep's tier keeps passes to itself: its reference has none of them.
-    if (options.lockstep != nullptr) optimize = optimize_nothing;
-    const auto make_tier = [options, &frontend, &space, units = static_cast<const Tier*>(nullptr)](
+    // Lockstep of units keeps passes to itself: its reference, made of the same function, has none of them.
+    if (options.lockstep != nullptr && options.lockstep_steps == LockstepSteps::units)
+        optimize = optimize_nothing;
+    const auto make_tier = [options, &frontend, &space, units = static_cast<const Tier1*>(nullptr)](
                                TierLevel level) mutable -> std::unique_ptr<Tier> {
         switch (level) {
             case TierLevel::interpreter: return std::make_unique<Interpreter>();
             case TierLevel::units: {
-                std::unique_ptr<Tier> made = make_units_tier(frontend, space, options);
+                std::unique_ptr<Tier1> made = make_tier1(frontend, space, options);
                 units = made.get();
-                return made;
+                if (made == nullptr) return nullptr;
+                return in_lockstep(std::move(made), frontend, space, options);
             }
             case TierLevel::regions:
-                // Lockstep compares units.
-                if (options.lockstep != nullptr) return nullptr;
-                return std::make_unique<Tier2>(static_cast<const Tier1&>(*units));
+                // Who compares unit by unit wants units.
+                if (options.lockstep != nullptr && options.lockstep_steps == LockstepSteps::units)
+                    return nullptr;
+                return in_lockstep(std::make_unique<Tier2>(*units), frontend, space, options);
         }
         KILN_UNREACHABLE();
     };

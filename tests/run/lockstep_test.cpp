@@ -18,8 +18,9 @@ struct Lockstep : testing::Test {
     ~Lockstep() override { run::tamper = nullptr; }
 
     static run::EngineOptions options(debug::LockstepReport& report,
-                                      run::LockstepSteps steps = run::LockstepSteps::units) {
-        return {.kind = EngineKind::jit1, .lockstep = &report, .lockstep_steps = steps};
+                                      run::LockstepSteps steps = run::LockstepSteps::units,
+                                      EngineKind kind = EngineKind::jit1) {
+        return {.kind = kind, .lockstep = &report, .lockstep_steps = steps};
     }
     debug::LockstepReport report;
 };
@@ -66,12 +67,64 @@ TEST_F(Lockstep, AgreesOnStretches) {
     EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, 5u * 4);
 }
 
-class Faults : public Lockstep, public testing::WithParamInterface<run::LockstepSteps> {};
+/// Stores in a loop, which a region has in it: x10 = 100 - 1 to 40 in turn.
+Assembler storing_loop() {
+    Assembler code(code_at);
+    code.imm(InstId::addi, a0, zero, 100);
+    code.imm(InstId::addi, a1, zero, 40);
+    code.label("loop");
+    code.op(InstId::sub, a0, a0, a1);
+    code.store(InstId::sw, a0, a2, 16);
+    code.imm(InstId::lhu, a4, a2, 16);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    return code;
+}
+
+TEST_F(Lockstep, AgreesOnRegions) {
+    Guest guest(options(report, run::LockstepSteps::stretch, EngineKind::jit2));
+    const u64 units = value(Counter::lockstep_units), accesses = value(Counter::lockstep_accesses),
+              regions = value(Counter::regions_compiled);
+    guest.put(storing_loop());
+    Hart hart(guest);
+    hart.state.x[a2] = data_at.raw;
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_GE(value(Counter::regions_compiled) - regions, 1u);
+    // It polls where it goes back, and is compared there.
+    EXPECT_GE(value(Counter::lockstep_units) - units, 2u);
+    EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, 40u * 2);
+}
+
+/// A region as long as there may be one, of the instruction that makes most accesses.
+TEST_F(Lockstep, HasRoomForWhatARegionAccesses) {
+    Guest guest(options(report, run::LockstepSteps::stretch, EngineKind::jit2));
+    const u64 accesses = value(Counter::lockstep_accesses);
+    constexpr u32 blocks = 300, rounds = 3;
+    Assembler code(code_at);
+    for (u32 i = 0; i < 100; ++i) code.imm(InstId::addi, a3, a3, 1);
+    code.imm(InstId::addi, a1, zero, rounds);
+    code.label("loop");
+    for (u32 i = 0; i < blocks; ++i) code.imm(InstId::cbo_zero, zero, a2, 0);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a1, zero, "loop");
+    code.plain(InstId::ecall);
+    guest.put(code);
+    Hart hart(guest);
+    hart.state.x[a2] = data_at.raw;
+    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, u64{8} * blocks * rounds);
+}
+
+class Faults : public Lockstep,
+               public testing::WithParamInterface<std::pair<EngineKind, run::LockstepSteps>> {};
 INSTANTIATE_TEST_SUITE_P(Steps, Faults,
-                         testing::Values(run::LockstepSteps::units, run::LockstepSteps::stretch));
+                         testing::Values(std::pair(EngineKind::jit1, run::LockstepSteps::units),
+                                         std::pair(EngineKind::jit1, run::LockstepSteps::stretch),
+                                         std::pair(EngineKind::jit2, run::LockstepSteps::stretch)));
 
 TEST_P(Faults, AreAgreedUpon) {
-    Guest guest(options(report, GetParam()));
+    Guest guest(options(report, GetParam().second, GetParam().first));
     Assembler code(code_at);
     code.store(InstId::sd, a0, a2, 0);
     code.imm(InstId::ld, a0, a1, 0);
@@ -158,6 +211,21 @@ TEST_F(Lockstep, ShowsAStretch) {
         "(.|\n)*"
         "\\* interpreted +store 0x200010 4 bytes leaves 0x5f(.|\n)*guest code\n(.|\n)*0x100008  sub a0, a0, "
         "a1");
+}
+
+TEST_F(Lockstep, ShowsAStretchOfARegion) {
+    run::tamper = change_all<sub_to_add>;
+    EXPECT_EXIT(
+        {
+            Guest guest(options(report, run::LockstepSteps::stretch, EngineKind::jit2));
+            guest.put(storing_loop());
+            Hart hart(guest);
+            hart.state.x[a2] = data_at.raw;
+            guest.engine->run(*hart.thread);
+        },
+        testing::ExitedWithCode(debug::lockstep_exit_status),
+        "the code from 0x100000 .*does something else compiled than interpreted\nstate\n(.|\n)*"
+        "\\* x10 +0x0 +0x63 +0x15");
 }
 
 bool store_elsewhere(ir::Inst& inst) { return inst.op == ir::Op::store && (inst.imm += 8, true); }
