@@ -24,7 +24,8 @@ std::vector<Stream> some_streams(Scope scope, unsigned faulting_percent) {
     return streams;
 }
 
-bool goes_back(const Item& item) { return item.target >= 0 && item.target < item.origin; }
+bool is_call(const Item& item) { return item.inst.id == InstId::jal && item.target < item.origin; }
+bool goes_back(const Item& item) { return item.target >= 0 && item.target < item.origin && !is_call(item); }
 
 TEST(Generator, WritesNoRegisterThatHoldsAnAddressOrCounts) {
     for (const Stream& stream : some_streams(Scope::all, 30)) {
@@ -49,6 +50,8 @@ TEST(Generator, TransfersControlToWholeSequencesOnly) {
             const size_t target = static_cast<size_t>(item.target);
             ASSERT_LE(target, end);
             EXPECT_TRUE(target == end || stream.items[target].may_be_target);
+            if (is_call(item)) continue;
+            EXPECT_TRUE(target == end || stream.items[target].function == item.function);
             if (!goes_back(item)) {
                 EXPECT_GT(target, i);
                 continue;
@@ -58,6 +61,36 @@ TEST(Generator, TransfersControlToWholeSequencesOnly) {
             EXPECT_EQ(stream.items[i - 1].inst.imm, -1);
         }
     }
+}
+
+TEST(Generator, EntersFunctionsByCallsAndLeavesThemByReturns) {
+    u64 functions = 0, calls = 0, nested = 0;
+    for (const Stream& stream : some_streams(Scope::all, 30)) {
+        for (size_t i = 1; i < stream.items.size(); i++) {
+            const Item &before = stream.items[i - 1], &item = stream.items[i];
+            if (is_call(item)) {
+                // To a first item, with the return address where the function's last item looks for it.
+                const auto first = static_cast<size_t>(item.target);
+                const int function = stream.items[first].function;
+                EXPECT_LT(stream.items[first - 1].function, function);
+                size_t last = first;
+                while (last + 1 < stream.items.size() && stream.items[last + 1].function >= function) last++;
+                EXPECT_EQ(stream.items[last].inst.id, InstId::jalr);
+                EXPECT_EQ(stream.items[last].inst.rs1, item.inst.rd);
+                for (size_t body = first; body <= last; body++)
+                    EXPECT_EQ(written_registers(stream.items[body].inst) & u32{1} << item.inst.rd, 0u);
+                calls++;
+            }
+            if (item.function <= before.function) continue;
+            EXPECT_EQ(before.inst.id, InstId::jal);
+            EXPECT_LE(stream.items[static_cast<size_t>(before.target)].function, before.function);
+            functions++;
+            nested += before.function != 0;
+        }
+    }
+    EXPECT_GT(functions, 500u);
+    EXPECT_GT(calls, functions);
+    EXPECT_GT(nested, 20u);
 }
 
 TEST(Generator, KeepsAccessesThroughPointersInTheWindow) {

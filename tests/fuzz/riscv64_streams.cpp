@@ -34,7 +34,7 @@ Compares Kiln with qemu-riscv64 (7.2) on random riscv64 instructions. Exit statu
   --seed=N            of the first program; each program has the next number (default 1)
   --only=STREAM       one stream of the program of --seed
   --self              compare Kiln with itself instead: each instruction alone, interpreted units as usual and with
-                      full optimization, compiled units; this contains the extensions that qemu does not have
+                      full optimization, compiled units, regions; this contains the extensions that qemu does not have
   --faulting=PERCENT  streams that may fault (default 10)
   --inputs=N          states each stream is run from (default 4)
   --streams=N         streams in a program (default 1000)
@@ -111,7 +111,8 @@ std::vector<Engine> engines(const Options& options) {
     if (options.self)
         return {kiln_with("one by one", {"--engine=interp", "--max-unit=1", "--translation=ir"}),
                 kiln_with("interpreter", {"--engine=interp"}),
-                kiln_with("full", {"--engine=interp", "--opt=full"}), kiln_with("tier 1", {"--engine=jit1"})};
+                kiln_with("full", {"--engine=interp", "--opt=full"}), kiln_with("tier 1", {"--engine=jit1"}),
+                kiln_with("tier 2", {"--engine=jit2"})};
     return {{"qemu", words(options.qemu)}, kiln_with("kiln", {})};
 }
 
@@ -120,6 +121,7 @@ struct Progress {
     std::mutex lock;
     std::atomic<u64> next_program = 0;
     std::atomic<u64> instructions = 0;
+    std::atomic<u64> runs = 0, faults = 0;
     std::atomic<u64> differences = 0;
     std::set<riscv64::InstId> rows;  ///< under the lock
 };
@@ -182,7 +184,11 @@ void examine(const Options& options, Oracle& oracle, Progress& progress, u64 see
            one ? &streams[*one] : nullptr);
 }
 
-void count(const Options& options, Progress& progress, const std::vector<Stream>& streams) {
+void count(const Options& options, Progress& progress, const std::vector<Stream>& streams,
+           const Program& program, const Outcome& outcome) {
+    progress.runs += program.runs.size();
+    for (size_t run = 0; outcome.failure.empty() && run < program.runs.size(); run++)
+        progress.faults += outcome.block(run).signal != 0;
     u64 instructions = 0;
     std::lock_guard guard(progress.lock);
     for (const Stream& stream : streams) {
@@ -204,7 +210,7 @@ void work(const Options& options, const std::string& directory, Progress& progre
         const Program program = build_program(streams);
         const std::vector<Outcome> outcomes = oracle.run(program);
         if (!all_agree(outcomes)) examine(options, oracle, progress, seed, streams, program, outcomes);
-        count(options, progress, streams);
+        count(options, progress, streams, program, outcomes[0]);
     }
 }
 
@@ -247,12 +253,14 @@ int run(const Options& options) {
 
     const size_t missing = report_missing_rows(options, progress);
     fmt::print(
-        "{} instructions in {} programs, seeds {} to {}: {} differences; {} of {} table rows; {:.1f} s, "
-        "{:.0f} per second\n",
+        "{} instructions in {} programs, seeds {} to {}: {} differences; {} of {} runs ended by a fault; {} "
+        "of {} table "
+        "rows; {:.1f} s, {:.0f} per second\n",
         progress.instructions.load(), progress.next_program.load(), options.seed,
-        options.seed + progress.next_program - 1, progress.differences.load(),
-        rows_in_scope(options.shape.scope).size() - missing, rows_in_scope(options.shape.scope).size(),
-        seconds, static_cast<double>(progress.instructions) / seconds);
+        options.seed + progress.next_program - 1, progress.differences.load(), progress.faults.load(),
+        progress.runs.load(), rows_in_scope(options.shape.scope).size() - missing,
+        rows_in_scope(options.shape.scope).size(), seconds,
+        static_cast<double>(progress.instructions) / seconds);
     const bool large = options.instructions >= 1'000'000;
     return progress.differences != 0 || (large && missing != 0) ? 1 : 0;
 }

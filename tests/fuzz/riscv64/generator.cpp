@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/check.h"
 #include "fuzz/riscv64/kinds.h"
@@ -45,9 +46,11 @@ constexpr struct {
 
 /// How often a stream goes back before it ends, at most.
 constexpr unsigned max_rounds = 4;
+/// How deep functions are in each other: as many as there are registers for return addresses.
+constexpr unsigned max_depth = 2;
 
 constexpr i32 no_offset = 0;
-constexpr unsigned sp = 2;
+constexpr unsigned ra = 1, sp = 2, t0 = 5;
 
 /// The rows of a scope by kind.
 struct RowsByKind {
@@ -74,16 +77,10 @@ class StreamBuilder {
         lone_conditionals_ = random_.once_in(2);
         if (may_fault_) choose_bad_pointers();
         if (random_.once_in(3)) choose_counter();
+        has_functions_ = random_.once_in(3);
         const size_t wanted = static_cast<size_t>(random_.between(shape.min_items, shape.max_items));
-        const size_t fault_at = may_fault_ ? 2 + random_.below(wanted) : ~size_t{0};
-        while (stream_.items.size() < wanted) {
-            if (stream_.items.size() >= fault_at && random_.once_in(4))
-                append_what_may_fault();
-            else if (stream_.counter != 0 && random_.once_in(15))
-                append_way_back();
-            else
-                append_something();
-        }
+        if (may_fault_) fault_at_ = 2 + random_.below(wanted);
+        while (stream_.items.size() < wanted) append_next();
         settle_targets();
         for (unsigned n = 0; n < shape.inputs; n++) {
             Input input = input_state(random_);
@@ -169,13 +166,25 @@ class StreamBuilder {
         return inst.id == InstId::illegal ? inst : riscv64::decode(riscv64::encode(inst));
     }
 
+    void append(Item item) {
+        item.function = function_;
+        written_ |= written_registers(item.inst);
+        stream_.items.push_back(item);
+    }
     /// Nothing if there is no instruction.
     void append(const Decoded& inst, bool may_be_target = true) {
-        if (inst.length == 0) return;
-        stream_.items.push_back({.inst = inst, .may_be_target = may_be_target});
+        if (inst.length != 0) append({.inst = inst, .may_be_target = may_be_target});
     }
     void append_new(InstId id, u8 rd, u8 rs1, i32 imm, bool may_be_target = true) {
         append(again({.id = id, .length = 4, .rd = rd, .rs1 = rs1, .imm = imm}), may_be_target);
+    }
+
+    void append_next() {
+        if (stream_.items.size() >= fault_at_ && random_.once_in(4)) return append_what_may_fault();
+        if (stream_.counter != 0 && random_.once_in(15)) return append_way_back();
+        if (has_functions_ && random_.once_in(15)) return append_function();
+        if (!functions_.empty() && random_.once_in(15)) return append_call(random_.pick(functions_));
+        append_something();
     }
 
     void append_something() {
@@ -298,18 +307,61 @@ class StreamBuilder {
         const Decoded inst = random_instruction(row);
         if (inst.id == InstId::illegal) return;
         const int self = static_cast<int>(stream_.items.size());
-        stream_.items.push_back({.inst = inst, .target = some_target(), .origin = self});
+        append({.inst = inst, .target = some_target(), .origin = self});
     }
 
     /// Counts down, and back if that leaves something.
     void append_way_back() {
         const int begin = static_cast<int>(stream_.items.size());
         int target = static_cast<int>(random_.below(stream_.items.size() + 1));
-        while (target < begin && !stream_.items[static_cast<size_t>(target)].may_be_target) target++;
+        while (target < begin && !may_go_to(stream_.items[static_cast<size_t>(target)], function_)) target++;
         append_new(InstId::addi, stream_.counter, stream_.counter, -1);
         const Decoded branch = {.id = InstId::blt, .length = 4, .rs2 = stream_.counter};
-        stream_.items.push_back(
-            {.inst = branch, .target = target, .origin = begin + 1, .may_be_target = false});
+        append({.inst = branch, .target = target, .origin = begin + 1, .may_be_target = false});
+    }
+
+    /// A function, which control goes around, and a call of it.
+    void append_function() {
+        std::vector<u8> links;
+        for (unsigned reg : {ra, t0})
+            if (!is_kept(reg)) links.push_back(static_cast<u8>(reg));
+        if (links.empty() || depth_ == max_depth) return append_something();
+        const int around = static_cast<int>(stream_.items.size());
+        append({.inst = {.id = InstId::jal, .length = 4}, .target = around, .origin = around});
+
+        Function made{.begin = around + 1, .link = random_.pick(links)};
+        const int outer = std::exchange(function_, ++function_count_);
+        const u32 kept_before = std::exchange(kept_, kept_ | u32{1} << made.link);
+        const u32 written_before = std::exchange(written_, 0);
+        ++depth_;
+        for (const i64 end = made.begin + random_.between(1, 8); std::ssize(stream_.items) < end;)
+            append_next();
+        append_new(InstId::jalr, 0, made.link, 0);
+        --depth_;
+        made.written = written_;
+        written_ |= written_before;
+        kept_ = kept_before;
+        function_ = outer;
+
+        functions_.push_back(made);
+        stream_.items[static_cast<size_t>(around)].target = static_cast<int>(stream_.items.size());
+        append_call(made);
+    }
+
+    struct Function {
+        int begin;  ///< its first item
+        u8 link;    ///< the register of its return address
+        u32 written = 0;
+    };
+    /// Nothing where the function would write what is to be kept.
+    void append_call(const Function& callee) {
+        const u32 writes = callee.written | u32{1} << callee.link;
+        if ((writes & kept_ & ~(u32{1} << stream_.counter)) != 0) return append_something();
+        const int self = static_cast<int>(stream_.items.size());
+        written_ |= callee.written;
+        append({.inst = {.id = InstId::jal, .length = 4, .rd = callee.link},
+                .target = callee.begin,
+                .origin = self});
     }
 
     /// The address in a register first, whole or but for the jump's offset.
@@ -323,12 +375,11 @@ class StreamBuilder {
         const int target = some_target() + 2;
         append_new(InstId::auipc, via, 0, 0);
         if (row == InstId::jalr && random_.once_in(2)) {
-            stream_.items.push_back(
-                {.inst = jump, .target = target, .origin = origin, .may_be_target = false});
+            append({.inst = jump, .target = target, .origin = origin, .may_be_target = false});
             return;
         }
         const Decoded add = {.id = InstId::addi, .length = 4, .rd = via, .rs1 = via};
-        stream_.items.push_back({.inst = add, .target = target, .origin = origin, .may_be_target = false});
+        append({.inst = add, .target = target, .origin = origin, .may_be_target = false});
         jump.imm = 0;
         append(again(jump), false);
     }
@@ -419,24 +470,42 @@ class StreamBuilder {
             append(inst);
     }
 
-    /// From where a target was wished to the next item that may be one, or the end.
+    static bool may_go_to(const Item& target, int function) {
+        return target.may_be_target && target.function == function;
+    }
+    /// From where a target was wished to the next item of the function that may be one, or the end.
     void settle_targets() {
         const int end = static_cast<int>(stream_.items.size());
         for (Item& item : stream_.items) {
-            if (item.target < 0) continue;
-            if (item.target < item.origin) continue;
-            while (item.target < end && !stream_.items[static_cast<size_t>(item.target)].may_be_target)
-                item.target++;
-            item.target = std::min(item.target, end);
+            if (item.target < 0 || item.target < item.origin) continue;
+            const auto fits = [&](int target) {
+                return target == end || may_go_to(stream_.items[static_cast<size_t>(target)], item.function);
+            };
+            const int wished = std::min(item.target, end);
+            item.target = wished;
+            while (!fits(item.target)) item.target++;
+            // No further than the function goes, at most to its return; nor than a branch reaches, where another function
+            // lies between: what leads around that is before it.
+            constexpr int reach = 60;
+            const bool leaves = item.target == end && item.function != 0;
+            if (leaves || (item.inst.length == 2 && item.target - item.origin > reach))
+                for (item.target = wished; !fits(item.target) || item.target == end;) item.target--;
         }
     }
 
     Random& random_;
     const RowsByKind& rows_;
     Stream stream_;
-    u32 kept_ = 0;  ///< registers that must not be written, as bits
+    u32 kept_ = 0;     ///< registers that must not be written, as bits
+    u32 written_ = 0;  ///< those written so far in the function under way, or by what it calls
+    std::vector<Function> functions_;
+    int function_count_ = 0;
+    int function_ = 0;  ///< the one under way
+    unsigned depth_ = 0;
+    bool has_functions_ = false;
     std::array<u8, 6> hot_{};
     bool may_fault_ = false;
+    size_t fault_at_ = ~size_t{0};
     bool lone_conditionals_ = false;
 };
 

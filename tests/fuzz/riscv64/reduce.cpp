@@ -22,6 +22,13 @@ bool counts(const Stream& stream, const Item& item) {
            std::ranges::any_of(stream.items, goes_back);
 }
 
+/// Whether without the item control would run into a function, and return from it to where it was before.
+bool leads_around(const Stream& stream, size_t index) {
+    const std::vector<Item>& items = stream.items;
+    return index + 1 < items.size() && items[index].inst.id == riscv64::InstId::jal &&
+           items[index + 1].function > items[index].function;
+}
+
 bool holds_address(const Stream& stream, unsigned reg) {
     const auto names = [&](const Pointer& pointer) { return pointer.reg == reg; };
     return std::ranges::any_of(stream.pointers, names) ||
@@ -59,10 +66,10 @@ Stream reduced(Oracle& oracle, Stream stream) {
         break;
     }
     for (size_t i = stream.items.size(); i-- > 0;) {
-        if (counts(stream, stream.items[i])) continue;
+        if (counts(stream, stream.items[i]) || leads_around(stream, i)) continue;
         Stream changed = stream;
         Item& item = changed.items[i];
-        item = {.inst = riscv64::decode(item.inst.length == 4 ? nop : c_nop)};
+        item = {.inst = riscv64::decode(item.inst.length == 4 ? nop : c_nop), .function = item.function};
         keep_if_it_differs(oracle, stream, std::move(changed));
     }
     Stream changed = stream;

@@ -1,11 +1,12 @@
 // A random test: a stream of instructions and the states it is run from. What generator.h makes, program.h
 // turns into a guest program, and reduce.h takes apart.
 //
-// Every stream keeps three laws, so that it ends and touches only its own memory:
-//   - control goes to an item that may be a target or to the end, and back only by a branch that is taken
-//   while
-//     the counter, which an input sets to a small number and only the item before such a branch changes, is
-//     above 0;
+// Every stream keeps four laws, so that it ends and touches only its own memory:
+//   - control goes to an item that may be a target or to the end, and back only by a branch that is taken while the
+//     counter, which an input sets to a small number and only the item before such a branch changes, is above 0; or by
+//     calls and returns;
+//   - a function is entered at its first item, by JAL, and left at its last, by JALR through the register where that left
+//     the return address, which nothing in the function writes; it calls those within it and those before it;
 //   - the registers in `pointers` and `bad_pointers`, and the counter but for that, are never written;
 //   - an access through a pointer stays in the window; only one through a bad pointer may fault.
 #pragma once
@@ -29,6 +30,7 @@ struct Item {
     int target = -1;        ///< index of the item whose offset from `origin` is the immediate; -1: not such
     int origin = -1;
     bool may_be_target = true;  ///< false inside a sequence that must be run from its start
+    int function = 0;           ///< the innermost that it is in, from 1; 0: none
 };
 
 /// A register that holds the address `delta` bytes from the middle of the window.
