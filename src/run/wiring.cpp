@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/counters.h"
 #include "base/hash.h"
 #include "emit/stubs.h"
 #include "emit/translate.h"
@@ -354,7 +355,11 @@ u64 code_memory_bytes(u64 limit) {
 /// EmitOptions::fails.
 std::function<bool()> failures_by_chance(std::optional<u64> seed) {
     if (!seed) return nullptr;
-    return [chaos = std::make_shared<Chaos>(seed)] { return chaos->fails_compiling(); };
+    return [chaos = std::make_shared<Chaos>(seed)] {
+        const bool fails = chaos->fails_compiling();
+        count(Counter::compiling_failed, fails);
+        return fails;
+    };
 }
 
 /// Tier 1, or null with a line on standard error.

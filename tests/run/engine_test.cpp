@@ -136,7 +136,7 @@ TEST(ColdUnits, AskWhenTheyAreWarm) {
     EXPECT_EQ(hart.state.x[a0], 71'000u);
     EXPECT_EQ(hart.state.x[a2], 142'000u);
     const char* const kind = std::getenv("KILN_TEST_ENGINE");
-    if (kind == nullptr || kind != std::string_view("jit1"))
+    if (kind == nullptr || !std::string_view(kind).starts_with("jit"))
         EXPECT_GT(value(Counter::units_made) - units, cold);
 }
 

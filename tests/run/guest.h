@@ -77,8 +77,12 @@ struct Guest {
 
     /// On the engine that the environment variable KILN_TEST_ENGINE names, if there is one.
     explicit Guest(run::EngineOptions options = {}) {
-        if (const char* const kind = std::getenv("KILN_TEST_ENGINE"))
-            options.kind = kind == std::string_view("jit1") ? EngineKind::jit1 : EngineKind::hybrid;
+        if (const char* const name = std::getenv("KILN_TEST_ENGINE")) {
+            const std::string_view kind = name;
+            options.kind = kind == "jit1"   ? EngineKind::jit1
+                           : kind == "jit2" ? EngineKind::jit2
+                                            : EngineKind::hybrid;
+        }
         mem::install_fault_handlers();
         auto made = mem::AddressSpace::create({});
         KILN_CHECK(made.has_value());

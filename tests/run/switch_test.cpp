@@ -124,6 +124,28 @@ TEST_P(Switching, TakesEffectAtTheNextBorder) {
     }
 }
 
+/// Chance lets steps of compiling fail: units are made of the tier below then, and nobody notices.
+TEST_P(Switching, CompilingThatFailsChangesNothing) {
+    constexpr u64 rounds = 1000;
+    const Assembler code = mixed_loop();
+    Outcome expected;
+    {
+        Guest guest({.kind = EngineKind::interp});
+        guest.put(code);
+        expected = run_loop(guest, code, 0, rounds);
+    }
+    const u64 compiled = value(Counter::units_compiled) + value(Counter::regions_compiled);
+    const u64 failed = value(Counter::compiling_failed);
+    for (u64 seed = 1; seed <= 30; ++seed) {
+        Guest guest({.kind = GetParam(), .chaos_seed = seed});
+        guest.put(code);
+        EXPECT_EQ(run_loop(guest, code, 0, rounds), expected);
+    }
+    if (GetParam() == EngineKind::interp) return;
+    EXPECT_GT(value(Counter::units_compiled) + value(Counter::regions_compiled), compiled);
+    EXPECT_GT(value(Counter::compiling_failed), failed);
+}
+
 /// Where a thread is found running often, the region around takes the unit's place.
 TEST(Regions, AreMadeWhereTheGuestIsFound) {
     Assembler code(code_at);

@@ -243,6 +243,8 @@ def main():
     parser.add_argument("names", nargs="*", help="groups or group/case; all of them by default")
     parser.add_argument("--emulator", default="build/ci/src/cli/kiln run", help="command before -L <sysroot> program")
     parser.add_argument("--label", default="all", choices=("quick", "long", "all"))
+    parser.add_argument("--slower", type=int, default=1, metavar="N",
+                        help="every limit times N, for an emulator that is told to be thorough")
     parser.add_argument("--show", action="store_true", help="print the emulator's transcripts as well")
     parser.add_argument("--list", action="store_true", help="name the cases and their labels")
     options = parser.parse_args()
@@ -265,6 +267,7 @@ def main():
 
     failed = 0
     for case in cases:
+        case.limit *= options.slower
         start = time.monotonic()
         problem = run_case(case, emulator, reference, sysroot, options.show)
         print(f"{'FAIL' if problem else 'ok  '} {case.name} ({time.monotonic() - start:.1f} s)", flush=True)
