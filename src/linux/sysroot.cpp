@@ -18,11 +18,21 @@ bool is_directory(const std::string& path) {
     return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-int open_in_root(int root, const char* path, LastLink last) {
+/// `more`: what openat2(2) shall not do besides leaving the root.
+int open_in_root(int root, const char* path, LastLink last, u64 more) {
     struct open_how how{};
     how.flags = O_PATH | O_CLOEXEC | (last == LastLink::keep ? O_NOFOLLOW : 0);
-    how.resolve = RESOLVE_IN_ROOT;
+    how.resolve = RESOLVE_IN_ROOT | more;
     return static_cast<int>(syscall(SYS_openat2, root, path, &how, sizeof how));
+}
+
+/// The one name of what the descriptor is of; empty: there is no /proc.
+std::string name_of(int descriptor) {
+    // The calling thread may have descriptors of its own (the debugger's does).
+    const std::string link = "/proc/thread-self/fd/" + std::to_string(descriptor);
+    char target[4096];
+    const ssize_t bytes = readlink(link.c_str(), target, sizeof target);
+    return bytes <= 0 ? std::string() : std::string(target, static_cast<size_t>(bytes));
 }
 
 }  // namespace
@@ -34,6 +44,7 @@ Sysroot::Sysroot(std::string directory) : directory_(std::move(directory)) {
         return;
     }
     descriptor_ = open_directory();
+    name_ = name_of(descriptor_);
 }
 
 Sysroot::~Sysroot() {
@@ -52,10 +63,23 @@ int Sysroot::open_directory() const {
 std::string Sysroot::translate(std::string_view guest_path, LastLink last) const {
     std::string path(guest_path);
     if (directory_.empty() || path.empty() || path[0] != '/') return path;
-    int found = open_in_root(descriptor_, path.c_str(), last);
+    // Where no link is on the way, nobody has to be asked where it leads: that takes as long as all the rest.
+    // The result is to be the path's one name.
+    bool follows =
+        name_.empty() || path.find("/.") != path.npos || path.find("//") != path.npos || path.back() == '/';
+    const auto open_path = [&] {
+        const int opened = follows ? -1 : open_in_root(descriptor_, path.c_str(), last, RESOLVE_NO_SYMLINKS);
+        follows |= opened < 0 && errno == ELOOP;
+        return follows ? open_in_root(descriptor_, path.c_str(), last, 0) : opened;
+    };
+    int found = open_path();
     if (found < 0 && errno == EBADF) {  // closed by the guest
         descriptor_ = open_directory();
-        found = open_in_root(descriptor_, path.c_str(), last);
+        found = open_path();
+    }
+    if (found >= 0 && !follows) {
+        close(found);
+        return name_ + path;
     }
     if (found < 0) {
         if (errno != ENOSYS && errno != EPERM) return path;
@@ -64,13 +88,9 @@ std::string Sysroot::translate(std::string_view guest_path, LastLink last) const
         const int flags = last == LastLink::keep ? AT_SYMLINK_NOFOLLOW : 0;
         return faccessat(AT_FDCWD, inside.c_str(), F_OK, flags) == 0 ? inside : path;
     }
-    // The calling thread may have descriptors of its own (the debugger's does).
-    const std::string link = "/proc/thread-self/fd/" + std::to_string(found);
-    char target[4096];
-    const ssize_t bytes = readlink(link.c_str(), target, sizeof target);
+    const std::string name = name_of(found);
     close(found);
-    if (bytes <= 0) return directory_ + path;  // no /proc
-    return std::string(target, static_cast<size_t>(bytes));
+    return name.empty() ? directory_ + path : name;
 }
 
 std::string choose_sysroot(const std::optional<std::string>& asked, const char* qemu_ld_prefix,

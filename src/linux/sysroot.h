@@ -37,6 +37,7 @@ class Sysroot {
     int open_directory() const;
 
     std::string directory_;
+    std::string name_;  // of the directory, without links; empty: not known
     mutable std::atomic<int> descriptor_ = -1;
 };
 

@@ -36,6 +36,12 @@ const CachedUnit* Engine::find_stored(Thread& thread, u64 pc) {
     make_room();
     const auto found = stored_->find_ready(GuestAddr(pc), stored_entries(), verify_for(thread));
     if (!found) return nullptr;
+    if (found->installed != nullptr) {
+        // Calls come back to many of them, and each would be searched for once.
+        JumpCache& cache = thread.jump_cache_of(tier(TierLevel::units));
+        for (const abi::StoredUnit& unit : found->installed->units)
+            cache.offer(unit.pc.raw, found->installed->code->entry(unit.entry));
+    }
     thread.stored_.pc = pc;
     thread.stored_.entry = found->entry;
     thread.stored_.tier = &tier(TierLevel::units);

@@ -17,6 +17,11 @@ class JumpCache {
 
     abi::JumpCacheEntry* entries() { return entries_.get(); }
     void set(u64 pc, const void* entry) { entries_[abi::jump_cache_index(pc)] = {pc, entry}; }
+    /// The same where nothing is.
+    void offer(u64 pc, const void* entry) {
+        abi::JumpCacheEntry& place = entries_[abi::jump_cache_index(pc)];
+        if (place.entry == nullptr) place = {pc, entry};
+    }
     void clear() {
         std::memset(static_cast<void*>(entries_.get()), 0, bytes);
         entries_[0] = {};

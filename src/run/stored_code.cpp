@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bits.h"
+#include "base/check.h"
 #include "base/counters.h"
 #include "base/hash.h"
 #include "mem/access.h"
@@ -49,9 +50,6 @@ abi::CodeHistory history_of(const InstalledChapter& chapter, std::size_t number,
     if (unit.counter_site == 0) return {entries, unit.instructions};
     return {static_cast<u32>(std::max(0, entries - chapter.code->entries_left(number))), 0};
 }
-
-// So many spare chapters of a file bring no new table of them.
-constexpr std::size_t spares_at_first = 512;
 
 GuestAddr window_of(GuestAddr pc) { return GuestAddr(align_down(pc.raw, abi::chapter_window)); }
 
@@ -117,6 +115,34 @@ std::size_t StoredCode::units_of(const Place& place) const {
     return image == images_.end() || image->second.file == nullptr ? 0 : image->second.file->unit_count();
 }
 
+void StoredCode::Spares::prepare(u32 count) {
+    // Untouched pages cost nothing; calloc(3) would clear them.
+    const std::size_t bytes = std::max<std::size_t>(count, 1) * sizeof(u32);
+    void* const places = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    KILN_CHECK(places != MAP_FAILED);
+    places_ = {static_cast<u32*>(places), Unmap{bytes}};
+}
+
+void StoredCode::Spares::Unmap::operator()(u32* places) const { munmap(places, bytes); }
+
+const StoredCode::Spares::Spare* StoredCode::Spares::find(u32 number) const {
+    const u32 place = places_[number];
+    return place != 0 ? &spares_[place - 1] : nullptr;
+}
+
+StoredCode::Spares::Spare& StoredCode::Spares::add(u32 number) {
+    spares_.push_back({number, nullptr});
+    places_[number] = static_cast<u32>(spares_.size());
+    return spares_.back();
+}
+
+template <class Condition>
+void StoredCode::Spares::erase_if(Condition&& condition) {
+    for (const Spare& spare : spares_) places_[spare.number] = 0;
+    std::erase_if(spares_, condition);
+    for (u32 i = 0; i < spares_.size(); ++i) places_[spares_[i].number] = i + 1;
+}
+
 // ---- Finding and installing ----
 
 std::unique_ptr<CachedUnit> StoredCode::find(GuestAddr pc, u16 entries, const Verify& verify) {
@@ -145,7 +171,7 @@ std::optional<StoredCode::Ready> StoredCode::find_ready(GuestAddr pc, u16 entrie
     const TierChapter& code = *(*found.chapter)->code;
     const bool warm = unit.counter_site == 0;
     if (!warm && code.entries_left(found.number) == 0) return std::nullopt;
-    return Ready{code.entry(unit.entry), warm};
+    return Ready{code.entry(unit.entry), warm, found.is_new ? found.chapter->get() : nullptr};
 }
 
 StoredCode::Found StoredCode::find_unit(GuestAddr pc, u16 entries, const Verify& verify) {
@@ -158,13 +184,14 @@ StoredCode::Found StoredCode::find_unit(GuestAddr pc, u16 entries, const Verify&
         if (is_new) {
             place.image->file = store_.open(*place.key);
             place.image->reserve = store_.open(abi::reserve_of(*place.key));
-            if (place.image->reserve != nullptr) place.image->spares.reserve(spares_at_first);
+            if (place.image->reserve != nullptr)
+                place.image->spares.prepare(place.image->reserve->spare_count());
         }
     }
     Image& image = *place.image;
-    const auto unit_in = [&](const std::shared_ptr<InstalledChapter>& chapter) -> Found {
+    const auto unit_in = [&](const std::shared_ptr<InstalledChapter>& chapter, bool is_new) -> Found {
         const auto number = chapter != nullptr ? chapter->find(pc) : std::nullopt;
-        return number ? Found{&chapter, *number} : Found{};
+        return number ? Found{&chapter, *number, is_new} : Found{};
     };
     Found found;
     if (image.file != nullptr) {
@@ -177,20 +204,23 @@ StoredCode::Found StoredCode::find_unit(GuestAddr pc, u16 entries, const Verify&
                                     [&](std::span<u8> to) { return file.read_code(window, to); }},
                                    place, entries, verify);
         }
-        found = unit_in(slot->second);
+        found = unit_in(slot->second, unknown);
     }
     const auto spare = !found && image.reserve != nullptr ? image.reserve->find_spare(pc) : std::nullopt;
     if (spare) {
-        const auto [slot, unknown] = image.spares.try_emplace(*spare);
+        const Spares::Spare* known = image.spares.find(*spare);
+        const bool unknown = known == nullptr;
         if (unknown) {
             const abi::UnitImage& file = *image.reserve;
-            slot->second = install({[&](abi::Chapter& to) { return file.read_spare(*spare, to); },
-                                    [&](abi::Chapter& to) { return file.read_all_of_spare(*spare, to); },
-                                    [&](std::span<u8> to) { return file.read_spare_code(*spare, to); }},
-                                   place, entries, verify);
-            has_spares_ |= slot->second != nullptr;
+            Spares::Spare& added = image.spares.add(*spare);
+            added.chapter = install({[&](abi::Chapter& to) { return file.read_spare(*spare, to); },
+                                     [&](abi::Chapter& to) { return file.read_all_of_spare(*spare, to); },
+                                     [&](std::span<u8> to) { return file.read_spare_code(*spare, to); }},
+                                    place, entries, verify);
+            has_spares_ |= added.chapter != nullptr;
+            known = &added;
         }
-        found = unit_in(slot->second);
+        found = unit_in(known->chapter, unknown);
     }
     if (!found) return {};
     InstalledChapter::State& state = (*found.chapter)->states[found.number];
@@ -241,7 +271,7 @@ std::shared_ptr<InstalledChapter> StoredCode::install(const Source& source, cons
 
 void StoredCode::for_each_entered_spare(const std::function<void(GuestAddr pc)>& visit) const {
     for (const auto& [key, image] : images_)
-        for (const auto& [spare, chapter] : image.spares)
+        for (const auto& [spare, chapter] : image.spares.all())
             for (std::size_t number = 0; chapter != nullptr && number < chapter->units.size(); ++number)
                 if (!chapter->states[number].left && !chapter->states[number].given &&
                     history_of(*chapter, number, entries_).entries != 0)
@@ -251,9 +281,9 @@ void StoredCode::for_each_entered_spare(const std::function<void(GuestAddr pc)>&
 void StoredCode::note_given(GuestAddr pc) {
     for (auto& [key, image] : images_) {
         const auto number = image.reserve != nullptr ? image.reserve->find_spare(pc) : std::nullopt;
-        const auto spare = number ? image.spares.find(*number) : image.spares.end();
-        if (spare == image.spares.end() || spare->second == nullptr) continue;
-        if (const auto unit = spare->second->find(pc)) spare->second->states[*unit].given = true;
+        const Spares::Spare* const spare = number ? image.spares.find(*number) : nullptr;
+        if (spare == nullptr || spare->chapter == nullptr) continue;
+        if (const auto unit = spare->chapter->find(pc)) spare->chapter->states[*unit].given = true;
     }
 }
 
@@ -262,16 +292,16 @@ abi::CodeHistory StoredCode::history(GuestAddr pc) const {
     if (place == places_.end() || pc.raw < place->second.begin || !place->second.key) return {};
     const auto image = images_.find(*place->second.key);
     if (image == images_.end()) return {};
-    const auto in = [&](const auto& chapters, u64 key) -> std::optional<abi::CodeHistory> {
-        const auto slot = chapters.find(key);
-        if (slot == chapters.end() || slot->second == nullptr) return std::nullopt;
-        const auto number = slot->second->find(pc);
-        return number ? std::optional(history_of(*slot->second, *number, entries_)) : std::nullopt;
+    const auto in = [&](const std::shared_ptr<InstalledChapter>& chapter) -> std::optional<abi::CodeHistory> {
+        const auto number = chapter != nullptr ? chapter->find(pc) : std::nullopt;
+        return number ? std::optional(history_of(*chapter, *number, entries_)) : std::nullopt;
     };
-    if (const auto known = in(image->second.chapters, window_of(pc).raw)) return *known;
-    const auto spare =
-        image->second.reserve != nullptr ? image->second.reserve->find_spare(pc) : std::nullopt;
-    return spare ? in(image->second.spares, *spare).value_or(abi::CodeHistory{}) : abi::CodeHistory{};
+    const auto& [file, chapters, reserve, spares] = image->second;
+    if (const auto slot = chapters.find(window_of(pc).raw); slot != chapters.end())
+        if (const auto known = in(slot->second)) return *known;
+    const auto number = reserve != nullptr ? reserve->find_spare(pc) : std::nullopt;
+    const Spares::Spare* const spare = number ? spares.find(*number) : nullptr;
+    return spare != nullptr ? in(spare->chapter).value_or(abi::CodeHistory{}) : abi::CodeHistory{};
 }
 
 // ---- Dropping ----
@@ -286,21 +316,19 @@ void StoredCode::close_files() {
 template <class Condition>
 std::vector<std::shared_ptr<InstalledChapter>> StoredCode::drop_if(Condition&& condition) {
     std::vector<std::shared_ptr<InstalledChapter>> dropped;
+    // What is not to be had is asked for anew, too.
+    const auto goes = [&](std::shared_ptr<InstalledChapter>& chapter) {
+        if (chapter == nullptr) return true;
+        if (!condition(*chapter)) return false;
+        bytes_ -= chapter->bytes();
+        chapter->leave();
+        dropped.push_back(std::move(chapter));
+        return true;
+    };
     for (auto& [key, image] : images_) {
-        for (auto* chapters : {&image.chapters, &image.spares})
-            for (auto slot = chapters->begin(); slot != chapters->end();) {
-                std::shared_ptr<InstalledChapter>& chapter = slot->second;
-                if (chapter != nullptr && !condition(*chapter)) {
-                    ++slot;
-                    continue;
-                }
-                if (chapter != nullptr) {
-                    bytes_ -= chapter->bytes();
-                    chapter->leave();
-                    dropped.push_back(std::move(chapter));
-                }
-                slot = chapters->erase(slot);
-            }
+        for (auto slot = image.chapters.begin(); slot != image.chapters.end();)
+            slot = goes(slot->second) ? image.chapters.erase(slot) : std::next(slot);
+        image.spares.erase_if([&](Spares::Spare& spare) { return goes(spare.chapter); });
     }
     return dropped;
 }

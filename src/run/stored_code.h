@@ -61,6 +61,7 @@ class StoredCode {
     struct Ready {
         const void* entry;
         bool warm;
+        const InstalledChapter* installed;  ///< for it; null: the chapter was there
     };
     /// The same, without anything that has to be kept, for a unit that can be entered as it is.
     std::optional<Ready> find_ready(GuestAddr pc, u16 entries, const Verify& verify);
@@ -97,12 +98,37 @@ class StoredCode {
     const Place& place_of(GuestAddr pc) { return find_place(pc); }
 
   private:
+    /// Spare chapters by their numbers, of which there are many and few are wanted: what is not costs nothing.
+    class Spares {
+      public:
+        struct Spare {
+            u32 number;
+            std::shared_ptr<InstalledChapter> chapter;  // null: not to be had
+        };
+        void prepare(u32 count);
+        /// Null: nobody has asked for it.
+        const Spare* find(u32 number) const;
+        Spare& add(u32 number);
+        /// What add() gave; not for long.
+        const std::vector<Spare>& all() const { return spares_; }
+        /// Takes those out that `condition` holds for.
+        template <class Condition>
+        void erase_if(Condition&& condition);
+
+      private:
+        std::vector<Spare> spares_;
+        struct Unmap {
+            std::size_t bytes;
+            void operator()(u32* places) const;
+        };
+        std::unique_ptr<u32[], Unmap> places_;  // by number; 0: none, else 1 more
+    };
     struct Image {
         std::unique_ptr<abi::UnitImage> file;  // null: there is none
         std::unordered_map<u64, std::shared_ptr<InstalledChapter>>
             chapters;                             // by window; null: none to be had
         std::unique_ptr<abi::UnitImage> reserve;  // with spare chapters; null: there is none
-        std::unordered_map<u64, std::shared_ptr<InstalledChapter>> spares;  // by number; null: not to be had
+        Spares spares;
     };
     struct KeyHash {
         std::size_t operator()(const abi::ImageKey& key) const { return key.low; }
@@ -113,6 +139,7 @@ class StoredCode {
         const std::shared_ptr<InstalledChapter>* chapter =
             nullptr;  // null: there is none that can be entered
         std::size_t number = 0;
+        bool is_new = false;
         explicit operator bool() const { return chapter != nullptr; }
         const abi::StoredUnit& unit() const { return (*chapter)->units[number]; }
     };

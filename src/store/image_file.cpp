@@ -328,28 +328,32 @@ bool ImageFile::read_all(GuestAddr window, abi::Chapter& out) const {
 std::optional<u32> ImageFile::find_spare(GuestAddr pc) const {
     const u64 page = (pc.raw - index_begin_) / index_page;
     if (page + 1 >= index_.size()) return std::nullopt;
-    const u64 wanted = pc.raw - index_begin_;
-    for (u32 first = index_[page], last = index_[page + 1]; first < last;) {
-        const u32 middle = first + (last - first) / 2;
-        FileSpareUnit row;
-        if (!copy(&row, bytes_.subspan(spare_units_begin_ + u64{middle} * sizeof row, sizeof row)))
-            return std::nullopt;
-        if (row.pc == wanted) return row.number;
-        if (row.pc < wanted)
-            first = middle + 1;
-        else
-            last = middle;
-    }
-    return std::nullopt;
+    // No more units can begin in a page: each is at an even address.
+    FileSpareUnit rows[index_page / 2];
+    const u32 first = index_[page], count = std::min<u32>(index_[page + 1] - first, std::size(rows));
+    const u64 bytes = count * sizeof rows[0];
+    if (!copy(rows, bytes_.subspan(spare_units_begin_ + u64{first} * sizeof rows[0], bytes)))
+        return std::nullopt;
+    const std::span<const FileSpareUnit> units(rows, count);
+    const auto unit =
+        std::ranges::lower_bound(units, static_cast<u32>(pc.raw - index_begin_), {}, &FileSpareUnit::pc);
+    const bool is_here = unit != units.end() && unit->pc == pc.raw - index_begin_ && unit->number < spares_;
+    return is_here ? std::optional(unit->number) : std::nullopt;
 }
 
 bool ImageFile::spare_at(u32 number, FileChapter& out) const {
     if (number >= spares_) return damaged();
+    if (number == latest_spare_) {
+        out = latest_;
+        return true;
+    }
     FileSpare row;
     const bool is_whole = copy(&row, bytes_.subspan(spares_begin_ + u64{number} * sizeof row, sizeof row)) &&
                           hash_bytes(bytes_of(row.chapter)) == row.checksum;
-    out = row.chapter;
-    return is_whole || damaged();
+    if (!is_whole) return damaged();
+    out = latest_ = row.chapter;
+    latest_spare_ = number;
+    return true;
 }
 
 bool ImageFile::read_spare(u32 number, abi::Chapter& out) const {

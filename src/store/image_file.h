@@ -77,6 +77,9 @@ class ImageFile final : public abi::UnitImage {
     std::vector<u32> index_;
     u64 index_begin_ = 0, spare_units_begin_ = 0, spares_begin_ = 0;
     u32 spare_units_ = 0, spares_ = 0;
+    // Of the spare chapter that was read last: first its tables are wanted, then its code.
+    mutable FileChapter latest_{};
+    mutable u32 latest_spare_ = ~u32{0};
 };
 
 /// Chapters as they lie in a file, put together one by one.

@@ -42,6 +42,14 @@ TEST_F(SysrootTest, TakesItsOwnFilesFirst) {
     EXPECT_EQ(sysroot.translate("/"), root);
 }
 
+TEST_F(SysrootTest, AFileHasOneNameHoweverItIsFound) {
+    fs::create_directory_symlink(root, root + "/kiln-only/itself");
+    const Sysroot sysroot(root + "/kiln-only/itself");
+    for (const char* path : {"/usr/lib/libc.so", "/lib/libc.so", "/usr//lib/libc.so", "/usr/./lib/libc.so",
+                             "/usr/lib/../lib/libc.so"})
+        EXPECT_EQ(sysroot.translate(path), root + "/usr/lib/libc.so") << path;
+}
+
 TEST_F(SysrootTest, LeavesTheRestToTheHost) {
     const Sysroot sysroot(root);
     EXPECT_EQ(sysroot.translate("/etc/hostname"), "/etc/hostname");
