@@ -78,8 +78,9 @@ struct Context {
     const void* link_site = nullptr;
     /// Set with ExitReason::fault and fetch_fault.
     Fault fault;
-    /// Set with ExitReason::side_exit.
-    u64 side_exit = 0;
+    /// Set with ExitReason::side_exit: the guard's number. Set with ExitReason::poll by regions only: the guest address that
+    /// the region begins at; whoever looks at it clears it.
+    u64 exit_detail = 0;
     /// Set by request_attention(); cleared by whoever serves the request.
     volatile bool attention = false;
     /// Where accesses in Space::mmu go; null for guests that have none.

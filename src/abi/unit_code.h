@@ -79,7 +79,8 @@ struct UnitCode {
     /// not run any more.
     u32 forward = 0;
     /// A unit that counts its entries (Context::entry_counters) has here the 32-bit offset of its counter, which the
-    /// engine sets; it leaves by Stub::lookup, as from `forward`, when the counter turns negative; so it does not poll. 0: it does not count.
+    /// engine sets; it leaves by Stub::lookup, as from `forward`, when the counter turns negative; so it does not poll unless it is a region.
+    /// 0: it does not count.
     u32 counter_site = 0;
     std::vector<UnitRelocation> relocations;
     std::vector<UnitLink> links;

@@ -58,6 +58,7 @@ Result<void> RegionAllocator::allocate(MachineFunction& f) {
     find_blocks();
     find_globals();
     find_distances();
+    find_copies();
     upcoming_.assign(physical_registers + f.values.size(), never);
     out_.insert(out_.end(), f.code.begin(), f.code.begin() + blocks_.front().begin);
     for (u32 b = 0; b < blocks_.size(); ++b) {
@@ -200,14 +201,6 @@ void RegionAllocator::choose_places(u32 index) {
     for (const Candidate& c : others)
         place(c, Reg(static_cast<u16>(
                      std::countr_zero(free & (is_fp(c.value) ? vector_registers : general_registers)))));
-    // What parameters get on ways back had better be computed where they are.
-    for (u32 p : block.predecessors) {
-        if (blocks_[p].done) continue;
-        for (const EdgeValue& edge : f_->given(f_->code[blocks_[p].end - 1])) {
-            if (edge.value == Reg::none || is_physical(edge.value)) continue;
-            if (at(edge.param).start != Reg::none) at(edge.value).hint = at(edge.param).start;
-        }
-    }
 }
 
 void RegionAllocator::walk(u32 index) {
@@ -522,10 +515,23 @@ Reg RegionAllocator::load(Reg value) {
     return v.reg;
 }
 
+/// Where a value had best be: where a parameter is that takes its content, and where it must be on ways out.
+std::array<Reg, 2> RegionAllocator::hints(Reg value) const {
+    std::array<Reg, 2> found = {Reg::none, (*f_)[value].wanted};
+    constexpr int furthest = 8;
+    for (int i = 0; i < furthest; ++i) {
+        value = at(value).becomes;
+        if (value == Reg::none) break;
+        if (found[0] == Reg::none) found[0] = at(value).start;
+        if (found[1] == Reg::none) found[1] = (*f_)[value].wanted;
+    }
+    return found;
+}
+
 Reg RegionAllocator::define(Reg value) {
     Value& v = at(value);
     if (v.reg == Reg::none) {
-        v.reg = take(is_fp(value), {v.hint, (*f_)[value].wanted});
+        v.reg = take(is_fp(value), hints(value));
         holder_[number(v.reg)] = value;
     }
     v.next = 0;  // until the instruction is done

@@ -43,11 +43,12 @@ class RegionAllocator {
         bool is_slot = false;    ///< that word is its slot's, which has held it since the entry
         bool apart =
             false;  ///< another value of its slot is still needed where it is computed: it has a word of its own
-        Reg hint = Reg::none;  ///< where it is wanted later
-        u32 home = no_block;   ///< index of the block that defines it
-        u32 global = never;    ///< its number among those that live across blocks
-        u32 next = never;      ///< position of the next use in this block, or as far as it is beyond its end
-        u32 dies = never;      ///< position of the last use in this block; never: lives on
+        Reg becomes =
+            Reg::none;  ///< the value that takes its content later: by a copy, or as a block's parameter
+        u32 home = no_block;  ///< index of the block that defines it
+        u32 global = never;   ///< its number among those that live across blocks
+        u32 next = never;     ///< position of the next use in this block, or as far as it is beyond its end
+        u32 dies = never;     ///< position of the last use in this block; never: lives on
         u32 found_for = no_block;  ///< what was noted of it last, and for which block
         Reg found = Reg::none;     ///< where it is on a way to the block, or at its end
         Reg start = Reg::none;     ///< of a parameter: where its block starts with it; none: in memory
@@ -80,6 +81,7 @@ class RegionAllocator {
     void find_distances();
     void find_pressure(u32 index);
     void find_homes(u32 index);
+    void find_copies();
     void note_first_uses(const Block& block, u32* first);
     void scan(const Block& block);
     template <class Visit>
@@ -106,6 +108,7 @@ class RegionAllocator {
 
     Reg load(Reg value);
     Reg define(Reg value);
+    std::array<Reg, 2> hints(Reg value) const;
     void wrote(Reg value);
     /// `hints`: where it had best be, if that is free.
     Reg take(bool fp, std::array<Reg, 2> hints);

@@ -11,6 +11,25 @@ namespace {
 constexpr i64 jump_cache_mask = (abi::jump_cache_entries - 1) << 1;
 static_assert(sizeof(abi::JumpCacheEntry) == 16, "the index is the address's bits 1 and up, times 16");
 
+/// Whether `test` looks at a result whose flags `before` has left already.
+bool is_tested_by(const MachineInst& before, const MachineInst& test) {
+    if (test.op != MachineOp::test || test.r[0] != test.r[1] || test.r[0] != before.r[0]) return false;
+    if ((before.width == 8) != (test.width == 8)) return false;
+    switch (before.op) {
+        case MachineOp::and_:
+        case MachineOp::or_:
+        case MachineOp::xor_:
+        case MachineOp::and_imm:
+        case MachineOp::or_imm:
+        case MachineOp::xor_imm:
+        case MachineOp::and_mem:
+        case MachineOp::or_mem:
+        case MachineOp::xor_mem:
+        case MachineOp::andn: return true;
+        default: return false;
+    }
+}
+
 }  // namespace
 
 Encoder::Encoder(const HostFeatures& features, const EmitOptions& options)
@@ -57,6 +76,7 @@ void Encoder::State::encode(const MachineFunction& function, bool counts, abi::U
     for (std::size_t i = 0; i < all.size(); ++i) {
         const MachineInst& inst = all[i];
         if (inst.op == MachineOp::jump && is_next(i, inst.target)) continue;
+        if (i > 0 && is_tested_by(all[i - 1], inst)) continue;
         // A way back that polls is one branch while nobody asks for anything.
         if (inst.op == MachineOp::jump_if && inst.cond == Condition::sign && i + 1 < all.size() &&
             all[i + 1].op == MachineOp::jump && !is_next(i + 1, all[i + 1].target)) {
@@ -335,25 +355,34 @@ void Encoder::State::leave(abi::ExitReason reason) {
     go_to_stub(abi::Stub::leave);
 }
 
+/// A region says so, for the engine to know where the guest spends its time.
+void Encoder::State::poll() {
+    if (f->region) {
+        a.mov(x86::rcx, f->entry.raw);
+        a.mov(context(offsetof(abi::Context, exit_detail), 8), x86::rcx);
+    }
+    leave(abi::ExitReason::poll);
+}
+
 void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
     const Exit& exit = f->exits[number];
     if (exit.retired != 0) a.sub(x86::r14, exit.retired);
     if (exit.kind == Exit::Kind::leave) {
         a.mov(x86::rax, exit.pc);
-        return leave(exit.reason);
+        return exit.reason == abi::ExitReason::poll ? poll() : leave(exit.reason);
     }
     if (loops(exit)) {
         // By the entry, where who must not run the unit any more is sent elsewhere.
         a.jns(begin);
         a.mov(x86::rax, exit.pc);
-        return leave(abi::ExitReason::poll);
+        return poll();
     }
     // A unit that counts leaves soon anyway, and most code in a store is such.
-    const bool polls = !counting;
-    const Label poll = a.newLabel();
+    const bool polls = !counting || f->region;
+    const Label polling = a.newLabel();
     if (polls) {
         if (exit.retired == 0) a.test(x86::r14, x86::r14);
-        a.js(poll);
+        a.js(polling);
     }
     const bool indirect = exit.kind == Exit::Kind::indirect;
     if (options.count_jumps)
@@ -375,9 +404,9 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
             a.xor_(x86::ecx, x86::ecx);
             go_to_stub(abi::Stub::lookup);
             if (!polls) return;
-            a.bind(poll);
+            a.bind(polling);
             if (to != x86::rax) a.mov(x86::rax, to);
-            leave(abi::ExitReason::poll);
+            poll();
         });
         return;
     }
@@ -394,9 +423,9 @@ void Encoder::State::take_exit(u32 number, Reg target, Reg scratch) {
         a.mov(x86::rax, pc);
         go_to_stub(abi::Stub::lookup);
         if (!polls) return;
-        a.bind(poll);
+        a.bind(polling);
         a.mov(x86::rax, pc);
-        leave(abi::ExitReason::poll);
+        poll();
     });
 }
 

@@ -61,6 +61,7 @@ struct Encoder::State {
     void take_exit(u32 number, Reg target = Reg::none, Reg scratch = Reg::none);
     void go_to_stub(abi::Stub stub);
     void leave(abi::ExitReason reason);
+    void poll();
     x86::Mem address(const MachineInst& inst, u8 bytes);
     x86::Mem context(std::size_t offset, u8 bytes) {
         return x86::ptr(x86::r15, static_cast<i32>(offset) - context_bias, bytes);

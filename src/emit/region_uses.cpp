@@ -245,6 +245,23 @@ void RegionAllocator::find_homes(u32 index) {
         if ((*f_)[value].slot != 0) others(value).clear();
 }
 
+/// Finds what takes the content of each value: where several do, the copy, and the parameter in the deepest loop.
+void RegionAllocator::find_copies() {
+    for (const Block& block : blocks_)
+        for (u32 i = block.begin; i < block.end; ++i) {
+            const MachineInst& inst = f_->code[i];
+            const bool copies = (inst.op == MachineOp::mov || inst.op == MachineOp::fmov) &&
+                                !is_physical(inst.r[0]) && !is_physical(inst.r[1]);
+            if (copies) at(inst.r[1]).becomes = inst.r[0];
+            for (const EdgeValue& edge : f_->given(inst)) {
+                if (edge.value == Reg::none || is_physical(edge.value)) continue;
+                Reg& becomes = at(edge.value).becomes;
+                const auto depth = [&](Reg param) { return blocks_[at(param).home].depth; };
+                if (becomes == Reg::none || depth(edge.param) > depth(becomes)) becomes = edge.param;
+            }
+        }
+}
+
 /// Notes how far from the block's start the first uses are that nothing in the block comes before.
 void RegionAllocator::note_first_uses(const Block& block, u32* first) {
     for (u32 i = block.end; i-- > block.begin;) {

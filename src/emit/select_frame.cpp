@@ -72,7 +72,7 @@ void Selector::leave_unless(const Inst& inst, const Departure& departure,
     if (departure.reason == abi::ExitReason::side_exit) {
         const Reg number = out_->new_value(false);
         emit(MachineOp::mov_imm, 8, number, Reg::none, Reg::none, static_cast<i64>(departure.side_exit));
-        emit_mem(MachineOp::store, 8, number, header(offsetof(abi::Context, side_exit)));
+        emit_mem(MachineOp::store, 8, number, header(offsetof(abi::Context, exit_detail)));
     } else if (departure.misaligned != Reg::none) {
         constexpr std::size_t fault = offsetof(abi::Context, fault);
         emit_mem(MachineOp::store, 8, departure.misaligned, header(fault + offsetof(abi::Fault, address)));

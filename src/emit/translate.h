@@ -27,12 +27,12 @@ class Translator {
     }
 
     /// The same for a region (Selector::select_region).
-    Result<void> translate_region(const ir::Function& f, abi::UnitCode& unit) {
+    Result<void> translate_region(const ir::Function& f, abi::UnitCode& unit, bool counts = false) {
         return selector_.select_region(f, machine_)
             .and_then([&] { return by_chance(); })
             .and_then([&] { return region_allocator_.allocate(machine_); })
             .and_then([&] { return by_chance(); })
-            .and_then([&] { return encoder_.encode(machine_, false, unit); })
+            .and_then([&] { return encoder_.encode(machine_, counts, unit); })
             .and_then([&] { return by_chance(); });
     }
 

@@ -15,7 +15,7 @@ void stop_at(const Code* ip, u8* state) {
     word(state, site.pc_slot) = site.pc;
     abi::Context& context = context_of(state);
     context.budget -= site.retired;
-    context.side_exit = site.side_exit;
+    context.exit_detail = site.side_exit;
 }
 
 abi::ExitReason access_fault(const Code* ip, u8* state, u64 address) {

@@ -6,27 +6,20 @@ namespace kiln::ir {
 namespace {
 
 /// Finds them, header by header.
-class LoopDepths {
+class LoopFinder {
   public:
-    LoopDepths(const Function& f, const Dominators& dominators)
-        : dominators_(dominators), depths_(f.block_count(), 0), predecessors_(f.block_count()) {
+    LoopFinder(const Function& f, const Dominators& dominators)
+        : dominators_(dominators), predecessors_(f.block_count()) {
         for (BlockId b : dominators.reverse_postorder())
             for (EdgeId e : f.edges_of(f[f[b].last])) predecessors_[index(f[e].target)].push_back(b);
     }
 
-    /// By block: in how many loops it is.
-    std::vector<u32> find() {
+    std::vector<Loop> find() {
         for (BlockId header : dominators_.reverse_postorder()) add_loops_of(header);
-        return std::move(depths_);
+        return std::move(found_);
     }
 
   private:
-    /// A loop's blocks: by index, whether it is one of them.
-    struct Loop {
-        std::vector<bool> blocks;
-        u32 size = 0;
-    };
-
     void add_loops_of(BlockId header) {
         std::vector<Loop> loops;
         for (BlockId from : predecessors_[index(header)])
@@ -35,17 +28,19 @@ class LoopDepths {
         for (std::size_t i = 0; i < loops.size(); ++i) {
             const bool is_last = i + 1 == loops.size();
             if (is_last || (loops[i].size < loops[i + 1].size && is_part(loops[i], loops[i + 1]))) {
-                for (u32 b = 0; b < depths_.size(); ++b) depths_[b] += loops[i].blocks[b];
-            } else {
-                for (u32 b = 0; b < depths_.size(); ++b)
-                    if (loops[i].blocks[b]) add(loops[i + 1], b);
+                found_.push_back(std::move(loops[i]));
+                continue;
             }
+            Loop& next = loops[i + 1];
+            next.latches.insert(next.latches.end(), loops[i].latches.begin(), loops[i].latches.end());
+            for (u32 b = 0; b < predecessors_.size(); ++b)
+                if (loops[i].blocks[b]) add(next, b);
         }
     }
 
     /// The blocks from which control can come to a way back without passing its header, and that.
     Loop loop_of(BlockId header, BlockId latch) {
-        Loop loop{std::vector<bool>(depths_.size())};
+        Loop loop{header, {latch}, std::vector<bool>(predecessors_.size())};
         add(loop, index(header));
         std::vector<BlockId> work{latch};
         while (!work.empty()) {
@@ -70,14 +65,21 @@ class LoopDepths {
     }
 
     const Dominators& dominators_;
-    std::vector<u32> depths_;
     std::vector<std::vector<BlockId>> predecessors_;
+    std::vector<Loop> found_;
 };
 
 }  // namespace
 
+std::vector<Loop> natural_loops(const Function& f, const Dominators& dominators) {
+    return LoopFinder(f, dominators).find();
+}
+
 std::vector<u32> loop_depths(const Function& f, const Dominators& dominators) {
-    return LoopDepths(f, dominators).find();
+    std::vector<u32> depths(f.block_count(), 0);
+    for (const Loop& loop : natural_loops(f, dominators))
+        for (u32 b = 0; b < depths.size(); ++b) depths[b] += loop.blocks[b];
+    return depths;
 }
 
 }  // namespace kiln::ir

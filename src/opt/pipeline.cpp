@@ -29,6 +29,8 @@ struct Step {
 #define STEP(pass, levels) {pass, levels, #pass}
 
 constexpr Step steps[] = {
+    // Before there are parameters: then they are those of the loop that changes them.
+    STEP(separate_loops, region),
     // Later passes and the allocator put things on ways; passes never join blocks again.
     STEP(split_edges, region),
     // Before anything can be known of what the guest computes from block to block, it must be values.

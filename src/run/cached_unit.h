@@ -27,7 +27,13 @@ struct CachedUnit {
         0;          ///< entries of the guest code while it was cold, as of when it last asked (run/policy.h)
     u32 epoch = 0;  ///< as of when `counted` is
     u32 samples = 0;             ///< that found the guest at its start
-    bool has_no_region = false;  ///< tier 2 has said so
+    bool has_no_region = false;  ///< tier 2 has said so, or it was not worth it
+    /// A region that may have to go back to units: it counts its entries, and comes back when it has been entered so often.
+    bool on_trial = false;
+    bool gives_up = false;  ///< one that is left too soon: to be made again as a unit
+    u32 trial_entries =
+        0;  ///< and what it was entered, as of when it last came back; older entries count less
+    u64 trial_instructions = 0;  ///< guest instructions run in it meanwhile, as samples say
     u32 instructions = 0;
     u32 bytes = 0;  ///< that it takes in all
     std::unique_ptr<TierCode> code;

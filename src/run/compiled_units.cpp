@@ -37,6 +37,8 @@ constexpr u64 entry_mask = (u64{1} << 8 * entry_bytes) - 1;
 constexpr u8 jump_opcode = 0xe9;
 constexpr u64 entry_nothing = 0x44'1f0f;  // nop dword [rax + rax + 0]
 
+constexpr const char* no_counters = "no room for more counters of entries";
+
 }  // namespace
 
 CompiledUnit::~CompiledUnit() {
@@ -121,6 +123,14 @@ void CompiledUnits::set_distance(u32 offset, abi::Stub stub) {
     memory_->write(offset, {reinterpret_cast<const u8*>(&distance), sizeof distance});
 }
 
+std::optional<u32> CompiledUnits::take_counters(u32 count) {
+    u32 first = counters_used_.load(std::memory_order_relaxed);
+    do {
+        if (counters_ == nullptr || count > most_counters - first) return std::nullopt;
+    } while (!counters_used_.compare_exchange_weak(first, first + count, std::memory_order_relaxed));
+    return first;
+}
+
 Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode& code) {
     auto unit = reserve(static_cast<u32>(code.bytes.size()));
     if (!unit) return unit;
@@ -132,6 +142,13 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode
     (*unit)->frames_ = code.frames;
     (*unit)->places_ = code.places;
     memory_->write(offset, code.bytes);
+    if (code.counter_site != 0) {
+        const auto counter = take_counters(1);
+        if (!counter) return fail(no_counters, ENOMEM);
+        (*unit)->counter_ = *counter;
+        const u32 at = *counter * sizeof(i32);
+        memory_->write(offset + code.counter_site, {reinterpret_cast<const u8*>(&at), sizeof at});
+    }
     for (const abi::UnitRelocation& relocation : code.relocations)
         set_distance(offset + relocation.offset, relocation.stub);
     return unit;
@@ -139,8 +156,8 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(const abi::UnitCode
 
 Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(abi::Chapter& chapter, const FillCode& fill,
                                                              i32 entries, u32& first_counter) {
-    if (counters_ == nullptr || chapter.units.size() > most_counters - counters_used_)
-        return fail("no room for more counters of entries", ENOMEM);
+    const auto counters = take_counters(static_cast<u32>(chapter.units.size()));
+    if (!counters) return fail(no_counters, ENOMEM);
     auto unit = reserve(chapter.code_bytes);
     if (!unit) return unit;
     const u32 offset = (*unit)->offset_;
@@ -148,9 +165,10 @@ Result<std::unique_ptr<CompiledUnit>> CompiledUnits::install(abi::Chapter& chapt
     if (!fill(place)) return fail("the code cannot be read");
     for (u32 stub = 0; stub < abi::stub_jumps; ++stub)
         set_distance(offset + stub * abi::stub_jump_bytes + 1, static_cast<abi::Stub>(stub));
-    first_counter = counters_used_;
+    first_counter = *counters;
+    u32 next = first_counter;
     for (const abi::StoredUnit& stored : chapter.units) {
-        const u32 number = counters_used_++;
+        const u32 number = next++;
         if (stored.counter_site == 0) continue;
         const u32 at = number * sizeof(i32);
         std::memcpy(place.data() + stored.counter_site, &at, sizeof at);

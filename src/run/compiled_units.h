@@ -7,9 +7,11 @@
 // handler asks interrupt() or recover() first.
 #pragma once
 
+#include <atomic>
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "abi/unit_store.h"
 #include "ir/env.h"
@@ -28,6 +30,8 @@ class CompiledUnit {
     CompiledUnit& operator=(const CompiledUnit&) = delete;
 
     const void* entry() const;
+    /// Its counter, if it counts and is no chapter.
+    u32 counter() const { return counter_; }
     std::span<const u8> code() const { return {static_cast<const u8*>(entry()), code_bytes_}; }
     std::size_t bytes() const {
         return sizeof(CompiledUnit) + code_bytes_ + fault_points_.size() * sizeof(abi::FaultPoint) +
@@ -56,6 +60,7 @@ class CompiledUnit {
 
     CompiledUnits& units_;
     u32 offset_ = 0, code_bytes_ = 0, forward_ = 0;  // no code: there was no room for it
+    u32 counter_ = 0;
     std::vector<abi::FaultPoint> fault_points_;
     std::unique_ptr<const std::vector<abi::FrameValue>> frame_values_;  // null: it has none
     std::vector<abi::PlaceRange> frames_;                               // of regions: by fault point
@@ -72,14 +77,15 @@ class CompiledUnits {
                                                          u32 pc_offset, u64 bytes);
     ~CompiledUnits();
 
-    /// Copies a unit into code memory; an error when there is no room. Any thread.
+    /// Copies a unit into code memory; one that counts may not be entered before its counter() is set. An error when there is no room.
+    /// Any thread.
     Result<std::unique_ptr<CompiledUnit>> install(const abi::UnitCode& code);
     /// The same for a chapter's units together, and one that counts may be entered `entries` times. The first of the
     /// counters is `first_counter`; they are in the units' order.
     /// `fill` writes the code, or says that it cannot.
     Result<std::unique_ptr<CompiledUnit>> install(abi::Chapter& chapter, const FillCode& fill, i32 entries,
                                                   u32& first_counter);
-    /// How often a unit of a chapter may still be entered; negative: somebody was refused. Other threads may be counting.
+    /// How often a unit may still be entered that counts; negative: somebody was refused. Other threads may be counting.
     i32* counter(u32 number) { return counters_.get() + number; }
     /// Runs from a unit's entry until something leaves; any thread, on its own context. Guest addresses are relative to
     /// Context::memory, by way of GS if that is not 0.
@@ -103,6 +109,8 @@ class CompiledUnits {
     friend class CompiledUnit;
     /// Makes room for a unit's code.
     Result<std::unique_ptr<CompiledUnit>> reserve(u32 code_bytes);
+    /// The first of so many counters that nobody has; none if there are not that many.
+    std::optional<u32> take_counters(u32 count);
     /// Makes the distance at that offset lead to a stub.
     void set_distance(u32 offset, abi::Stub stub);
     CompiledUnits(const abi::StubCode& stubs, std::span<const abi::PinnedRegister> pinned, u32 pc_offset,
@@ -116,7 +124,7 @@ class CompiledUnits {
     u32 stubs_at_ = 0;
     static constexpr u32 most_counters = u32{1} << 24;
     std::unique_ptr<i32, void (*)(i32*)> counters_;  // untouched pages cost nothing
-    u32 counters_used_ = 0;
+    std::atomic<u32> counters_used_ = 0;
 };
 
 }  // namespace kiln::run

@@ -14,10 +14,10 @@ namespace {
 constexpr i64 budget = i64{1} << 40;
 
 /// Guest instructions between two looks where the guest is, on average: to find the regions where it spends its time.
-constexpr u64 samples_for_regions = 65'536;
+constexpr u64 samples_for_regions = 262'144;
 
-/// They are doubled as often, at most, while samples find regions only.
-constexpr u32 most_calm = 4;
+/// They are doubled as often, at most, while samples find nothing to improve.
+constexpr u32 most_calm = 2;
 
 /// For --trace=tier, of a unit that was made: why no better tier has it, the unit before it, its instructions.
 std::string detail_of(std::string_view why_not, const CachedUnit* before, u32 instructions) {
@@ -195,7 +195,9 @@ bool Engine::leave(Thread& thread, abi::ExitReason reason) {
         case abi::ExitReason::lookup: return false;
         case abi::ExitReason::poll:
             if (options_.sample_every != 0 && !context.attention) take_sample(thread);
-            if (rules_.makes_regions() && !context.attention) find_running(thread);
+            if (const u64 region = std::exchange(context.exit_detail, 0);
+                rules_.makes_regions() && !context.attention)
+                find_running(thread, region);
             context.refill(grant(thread));
             context.link_site = nullptr;
             return context.attention;
@@ -263,17 +265,19 @@ i64 Engine::grant(Thread& thread) const {
     return static_cast<i64>(every / 2 + thread.random_ % every);
 }
 
-void Engine::find_running(Thread& thread) {
+void Engine::find_running(Thread& thread, u64 region) {
     const u64 executed = thread.context_.instructions();
     const u64 instructions = executed - std::exchange(thread.found_instructions_, executed);
     const std::lock_guard lock(mutex_);
-    CachedUnit* const unit = find(thread, pc_of(thread.context_));
+    CachedUnit* const unit = region != 0 ? units_.find(region) : find(thread, pc_of(thread.context_));
+    if (region != 0) {
+        if (unit != nullptr && unit->on_trial) policy_.note_sample_in(*unit, instructions);
+        thread.calm_ = std::min(thread.calm_ + 1, most_calm);
+        return;
+    }
     const bool may_improve = unit != nullptr && rules_.tiers_up() && unit->tier->level == TierLevel::units &&
                              !unit->has_no_region && !never_compiled_.contains(unit->pc);
-    if (may_improve)
-        thread.calm_ = 0;
-    else if (unit != nullptr && unit->tier->level == TierLevel::regions)
-        thread.calm_ = std::min(thread.calm_ + 1, most_calm);
+    thread.calm_ = may_improve ? 0 : std::min(thread.calm_ + 1, most_calm);
     if (may_improve && policy_.note_sample(*unit, instructions))
         unit->wants_region.store(true, std::memory_order_relaxed);
 }
@@ -313,7 +317,7 @@ const CachedUnit* Engine::find_ready(u64 pc) const {
     if (unit == nullptr || unit->suspended.load(std::memory_order_relaxed) ||
         unit->wants_region.load(std::memory_order_relaxed))
         return nullptr;
-    return unit->warm || unit->code->entries_left() != 0 ? unit : nullptr;
+    return (unit->warm && !unit->on_trial) || unit->code->entries_left() != 0 ? unit : nullptr;
 }
 
 const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason) {
@@ -346,8 +350,13 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
         policy_.count_entries(*unit, unit->counting);
         if (!policy_.is_hot(*unit)) count_entries(*unit);
     }
+    if (unit != nullptr && unit->on_trial && unit->code->entries_left() == 0) {
+        unit->gives_up = !policy_.may_stay(*unit);
+        unit->code->count_entries(Policy::trial_round);
+    }
     const auto wanted = [&] {
-        return unit == nullptr || (!unit->warm && policy_.is_hot(*unit)) || unit->wants_region;
+        return unit == nullptr || unit->gives_up || (!unit->warm && policy_.is_hot(*unit)) ||
+               unit->wants_region;
     };
     while (wanted()) {
         const bool warm = unit != nullptr || policy_.hot_after() == 0;
@@ -358,6 +367,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
             how.compiler = &tier(TierLevel::regions);
             how.reason = TierReason::sampled;
         }
+        if (unit != nullptr && unit->gives_up) how.reason = TierReason::left_early;
         lock.unlock();
         park(thread, reason);  // others need not wait for this thread to free units meanwhile
         std::unique_ptr<CachedUnit> made = make(thread, pc, how);
@@ -382,6 +392,7 @@ const CachedUnit* Engine::enter(Thread& thread, u64 pc, abi::ExitReason& reason)
             log_on(LogItem::tier) ? detail_of(how.why_not, unit, thread.lifted_.instructions) : std::string();
         if (unit != nullptr) {
             made->counted = unit->counted;
+            made->has_no_region = unit->gives_up;
             retire(*unit);
         }
         unit = insert(thread, std::move(made));

@@ -203,8 +203,8 @@ class Engine {
     /// Guest instructions until a thread that nobody asks for attention is next in leave().
     i64 grant(Thread& thread) const;
     void take_sample(Thread& thread);
-    /// Counts that the guest was found where it is.
-    void find_running(Thread& thread);
+    /// Counts that the guest was found in the region that begins at `region`; 0: where it is.
+    void find_running(Thread& thread, u64 region);
     /// The same as run(), taking the time for the policy.
     abi::ExitReason run_timed(Thread& thread, const CachedUnit& unit);
     /// Does what leaving translated code with `reason` asks of the engine itself; whether run() returns.

@@ -82,6 +82,7 @@ std::unique_ptr<CachedUnit> Engine::make(Thread& thread, u64 pc, Making& how) {
     count(Counter::code_bytes, unit->code->bytes());
     const bool compiled = unit->tier->level == TierLevel::units;
     const bool region = unit->tier->level == TierLevel::regions;
+    unit->on_trial = region && rules_.tiers_up();
     if (compiled) {
         count(Counter::compiled_instructions, lifted.instructions);
         count(Counter::compiled_bytes, unit->code->bytes());

@@ -66,6 +66,7 @@ CachedUnit* Engine::add(Thread& thread, std::unique_ptr<CachedUnit> made) {
     unit.bytes = static_cast<u32>(unit.bytes_taken());
     bytes_ += unit.bytes;
     if (!unit.warm) count_entries(unit);
+    if (unit.on_trial) unit.code->count_entries(Policy::trial_round);
     units_.insert(std::move(made));
     if (code_pages_.add(unit)) unit.hash = thread.code_.hash(unit.ranges);
     if (const auto old = retired_.find(unit.pc); old != retired_.end())

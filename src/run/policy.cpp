@@ -27,6 +27,15 @@ void Policy::adapt(double& average, u64 instructions, u64 nanoseconds) {
         hot_after_ = static_cast<u32>(std::clamp(compile_ns_ / interpret_ns_, least, most));
 }
 
+bool Policy::may_stay(CachedUnit& region) const {
+    region.trial_entries += trial_round;
+    if (region.trial_entries < trial_rounds * trial_round) return true;
+    const bool stays = region.trial_instructions >= least_stay * region.trial_entries;
+    region.trial_entries /= 2;
+    region.trial_instructions /= 2;
+    return stays;
+}
+
 void Policy::note_compiled(u64 instructions, u64 nanoseconds) {
     adapt(compile_ns_, instructions, nanoseconds);
 }

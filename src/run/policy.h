@@ -46,6 +46,15 @@ class Policy {
         return ++unit.samples >= options_.region_after &&
                (!options_.limits_regions || instructions_ >= region_ns_ * instructions_per_region_ns);
     }
+    /// A sample found the guest in a region.
+    void note_sample_in(CachedUnit& region, u64 instructions) {
+        instructions_ += instructions;
+        region.trial_instructions += instructions;
+    }
+    /// A region on trial comes back when it has been entered so often.
+    static constexpr u16 trial_round = 0xffff;
+    /// It was entered so often again: whether it stays a region.
+    bool may_stay(CachedUnit& region) const;
     /// Compiling a region, or finding out that there is none, took so long.
     void note_region(u64 nanoseconds) { region_ns_ += nanoseconds; }
 
@@ -78,6 +87,10 @@ class Policy {
     /// A guess: three in a nanosecond.
     static constexpr u64 instructions_per_region_ns = 30;
     static constexpr u64 searches_per_epoch = 4096;
+    /// To come into a region and to leave it takes as much as some instructions: one that is left sooner, on average, gains nothing.
+    static constexpr u64 least_stay = 12;
+    /// As many entries as it takes to be sure, with samples as far apart as they are.
+    static constexpr u32 trial_rounds = 3;
     static constexpr u32 look_again_after = 8;  // entries, where what is hot changes
 
     u32 hot_after(const CachedUnit& cold) const {

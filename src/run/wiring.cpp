@@ -100,9 +100,16 @@ class Interpreter final : public Tier {
     void after_fork(bool) const override { interp::unlock_unit_memory(); }
 };
 
+// Counters of entries, which units change that other threads run (CompiledUnits::counter()).
+void set_count(i32* counter, u16 entries) { __atomic_store_n(counter, entries, __ATOMIC_RELAXED); }
+u16 count_left(const i32* counter) {
+    return static_cast<u16>(std::max(0, __atomic_load_n(counter, __ATOMIC_RELAXED)));
+}
+
 class Tier1Code final : public TierCode {
   public:
-    explicit Tier1Code(std::unique_ptr<CompiledUnit> unit) : unit_(std::move(unit)) {}
+    Tier1Code(CompiledUnits& units, std::unique_ptr<CompiledUnit> unit)
+        : units_(units), unit_(std::move(unit)) {}
     const void* entry() const override { return unit_->entry(); }
     std::size_t bytes() const override { return unit_->bytes(); }
     void forward(const void* target) override { unit_->forward(target); }
@@ -110,9 +117,14 @@ class Tier1Code final : public TierCode {
     void resume() override { unit_->resume(); }
     void unlink_stale() override { unit_->unlink_stale(); }
     std::span<const u8> host_code() const override { return unit_->code(); }
+    void count_entries(u16 entries) override { set_count(counter(), entries); }
+    u16 entries_left() const override { return count_left(counter()); }
 
   private:
-    std::unique_ptr<CompiledUnit> unit_;
+    i32* counter() const { return units_.counter(unit_->counter()); }
+
+    CompiledUnits& units_;
+    const std::unique_ptr<CompiledUnit> unit_;
 };
 
 /// Tier 1's code for a function.
@@ -134,7 +146,7 @@ u32 region_limit(u32 unit_limit) {
 Result<std::unique_ptr<TierCode>> make_unit(CompiledUnits& units, const abi::UnitCode& code) {
     auto unit = units.install(code);
     if (!unit) return tl::unexpected(unit.error());
-    return std::make_unique<Tier1Code>(std::move(*unit));
+    return std::make_unique<Tier1Code>(units, std::move(*unit));
 }
 
 class Tier1Chapter final : public TierChapter {
@@ -147,12 +159,8 @@ class Tier1Chapter final : public TierChapter {
         code_->forward(unit.entry, unit.forward, target);
     }
     void resume(const abi::StoredUnit& unit) override { code_->resume(unit.entry); }
-    void count_entries(std::size_t number, u16 entries) override {
-        __atomic_store_n(counter(number), entries, __ATOMIC_RELAXED);
-    }
-    u16 entries_left(std::size_t number) const override {
-        return static_cast<u16>(std::max(0, __atomic_load_n(counter(number), __ATOMIC_RELAXED)));
-    }
+    void count_entries(std::size_t number, u16 entries) override { set_count(counter(number), entries); }
+    u16 entries_left(std::size_t number) const override { return count_left(counter(number)); }
 
   private:
     i32* counter(std::size_t number) const {
@@ -297,7 +305,9 @@ class Tier2::Making final : public Translator {
         if (!loops && options.profile != nullptr) return fail("no loop goes through it");
         opt::run_pipeline(function_, opt::Level::region);
         if (tamper != nullptr) tamper(function_, TamperPoint::compiling, 0);
-        if (auto made = emitter_.translate_region(function_, code_); !made)
+        // Where there are units to go back to, it has to prove its worth.
+        const bool counts = options.profile != nullptr;
+        if (auto made = emitter_.translate_region(function_, code_, counts); !made)
             return tl::unexpected(made.error());
         return units_.install(code_);
     }

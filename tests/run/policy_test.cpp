@@ -43,6 +43,27 @@ TEST(Policy, AdaptsToWhatThingsTake) {
     EXPECT_EQ(policy.hot_after(), 1024u);
 }
 
+TEST(Policy, RegionsLeftEarlyGoBack) {
+    Policy policy({.region_after = 1});
+    const auto stays = [&](u64 instructions_an_entry) {
+        CachedUnit region;
+        for (int round = 0; round < 8; ++round) {
+            policy.note_sample_in(region, instructions_an_entry * Policy::trial_round);
+            if (!policy.may_stay(region)) return false;
+        }
+        return true;
+    };
+    EXPECT_FALSE(stays(5));
+    EXPECT_TRUE(stays(20));
+    // What it does later counts, too.
+    CachedUnit region;
+    policy.note_sample_in(region, u64{1} << 24);
+    int rounds = 0;
+    while (policy.may_stay(region)) ++rounds;
+    EXPECT_GT(rounds, 4);
+    EXPECT_LT(rounds, 40);
+}
+
 TEST(Policy, EntriesFade) {
     constexpr int epoch = 4096;
     Policy policy({.hot_after = 64, .decay = 0.5});

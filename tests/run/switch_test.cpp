@@ -6,6 +6,7 @@
 
 #include "base/counters.h"
 #include "guest.h"
+#include "run/tier_decisions.h"
 
 namespace kiln::test {
 namespace {
@@ -168,6 +169,29 @@ TEST(Regions, AreMadeWhereTheGuestIsFound) {
     const u64 regions = value(Counter::regions_compiled);
     EXPECT_EQ(run_loop(guest, code, 1, rounds), expected);
     EXPECT_GT(value(Counter::regions_compiled), regions);
+}
+
+/// A region that is left again at once gives its place back to a unit.
+TEST(Regions, GiveUpWhereTheyAreLeftEarly) {
+    Assembler code(code_at);
+    code.label("loop");  // of two rounds, and out by a jump that no region follows
+    code.imm(InstId::andi, a5, a1, 1);
+    code.imm(InstId::addi, a1, a1, -1);
+    code.branch(InstId::bne, a5, zero, "loop");
+    code.branch(InstId::blt, a1, zero, "end");
+    code.imm(InstId::jalr, zero, a3, 0);
+    code.label("function");
+    code.jal(zero, "loop");
+    code.label("end");
+    code.plain(InstId::ecall);
+    Guest guest({.kind = EngineKind::hybrid, .policy = {.region_after = 1}});
+    guest.put(code);
+    const auto given_up = [] {
+        return run::tier_decisions[static_cast<u8>(run::TierReason::left_early)].load();
+    };
+    const u64 before = given_up();
+    run_loop(guest, code, 1, 8'000'000);
+    EXPECT_GT(given_up(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(BeginningWith, Switching, testing::ValuesIn(kinds));

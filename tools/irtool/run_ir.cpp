@@ -183,7 +183,7 @@ Result<Outcome> Runner::run(const ir::Function& f, const GuestState& initial) {
     std::copy(initial.slots.begin(), initial.slots.end(), words(state));
     std::memcpy(machine_->memory + window_begin, initial.memory.data(), window_bytes);
     context.fp_flags = initial.fp_flags;
-    context.retired = context.side_exit = 0;
+    context.retired = context.exit_detail = 0;
     context.fault = {};
     context.budget = context.budget_filled = 1'000'000;
 
@@ -200,7 +200,7 @@ Result<Outcome> Runner::run(const ir::Function& f, const GuestState& initial) {
     outcome.state.fp_flags = context.fp_flags;
     outcome.instructions = context.instructions();
     if (outcome.reason == abi::ExitReason::fault) outcome.fault = context.fault;
-    if (outcome.reason == abi::ExitReason::side_exit) outcome.side_exit = context.side_exit;
+    if (outcome.reason == abi::ExitReason::side_exit) outcome.side_exit = context.exit_detail;
     return outcome;
 }
 

@@ -36,6 +36,13 @@ bool is_excluded_csr(i32 number) {
     return false;
 }
 
+bool is_excluded_word(u32 word) {
+#define FUZZ_NO_WORD(mask, value, reason) \
+    if ((word & (mask)) == (value)) return true;
+#include "fuzz/riscv64/excluded.def"
+    return false;
+}
+
 /// How often a kind of instruction is tried, out of their sum.
 constexpr struct {
     Kind kind;
@@ -431,7 +438,7 @@ class StreamBuilder {
                 word ^= u32{1} << random_.below(8u * encoding.length);
             }
             const Decoded inst = riscv64::decode(word);
-            if (inst.id == InstId::illegal) return append(inst);
+            if (inst.id == InstId::illegal && !is_excluded_word(word)) return append(inst);
         }
     }
 
