@@ -32,7 +32,7 @@ struct CachedUnit {
     bool on_trial = false;
     bool gives_up = false;  ///< one that is left too soon: to be made again as a unit
     u32 trial_entries =
-        0;  ///< and what it was entered, as of when it last came back; older entries count less
+        0;  ///< how often it was entered, as of when it last came back; older entries count less
     u64 trial_instructions = 0;  ///< guest instructions run in it meanwhile, as samples say
     u32 instructions = 0;
     u32 bytes = 0;  ///< that it takes in all

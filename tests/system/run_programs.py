@@ -117,6 +117,7 @@ def guest_program(word, sysroot, work):
 def limits():
     os.umask(0o022)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored behind a shell's back; Python and bash leave it so
 
 
 def run_command(emulator, line, case, work, sysroot):
