@@ -25,25 +25,32 @@ struct Lockstep : testing::Test {
     debug::LockstepReport report;
 };
 
-/// Makes x10 = 100 - 1 to 5 in turn, each stored and added to memory in one step, and reads a clock.
-Assembler busy_loop() {
+/// Makes x10 = 100 - 1 to `rounds` in turn, each stored and read again; a round ends with what `more` adds.
+Assembler storing_loop(i32 rounds, void (*more)(Assembler& code) = [](Assembler&) {}) {
     Assembler code(code_at);
     code.imm(InstId::addi, a0, zero, 100);
-    code.imm(InstId::addi, a1, zero, 5);
+    code.imm(InstId::addi, a1, zero, rounds);
     code.label("loop");
     code.op(InstId::sub, a0, a0, a1);
     code.store(InstId::sw, a0, a2, 16);
     code.imm(InstId::lhu, a4, a2, 16);
-    code.op(InstId::amoadd_d, a3, a2, a0);
-    code.imm(InstId::csrrs, a5, zero, 0xc01);  // time
+    more(code);
     code.imm(InstId::addi, a1, a1, -1);
     code.branch(InstId::bne, a1, zero, "loop");
     code.plain(InstId::ecall);
     return code;
 }
 
-ExitReason run_busy_loop(Guest& guest) {
-    guest.put(busy_loop());
+/// 5 rounds, in which x10 is added to memory in one step, and a clock is read.
+Assembler busy_loop() {
+    return storing_loop(5, [](Assembler& code) {
+        code.op(InstId::amoadd_d, a3, a2, a0);
+        code.imm(InstId::csrrs, a5, zero, 0xc01);  // time
+    });
+}
+
+ExitReason run_loop(Guest& guest, const Assembler& code) {
+    guest.put(code);
     Hart hart(guest);
     hart.state.x[a2] = data_at.raw;
     return guest.engine->run(*hart.thread);
@@ -52,7 +59,7 @@ ExitReason run_busy_loop(Guest& guest) {
 TEST_F(Lockstep, AgreesOnWhatIsRight) {
     Guest guest(options(report));
     const u64 units = value(Counter::lockstep_units), accesses = value(Counter::lockstep_accesses);
-    EXPECT_EQ(run_busy_loop(guest), ExitReason::syscall);
+    EXPECT_EQ(run_loop(guest, busy_loop()), ExitReason::syscall);
     EXPECT_EQ(guest.load(data_at), 95u + 91 + 88 + 86 + 85);
     EXPECT_GE(value(Counter::lockstep_units) - units, 5u);
     EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, 5u * 4);
@@ -61,35 +68,18 @@ TEST_F(Lockstep, AgreesOnWhatIsRight) {
 TEST_F(Lockstep, AgreesOnStretches) {
     Guest guest(options(report, run::LockstepSteps::stretch));
     const u64 units = value(Counter::lockstep_units), accesses = value(Counter::lockstep_accesses);
-    EXPECT_EQ(run_busy_loop(guest), ExitReason::syscall);
+    EXPECT_EQ(run_loop(guest, busy_loop()), ExitReason::syscall);
     // The loop's unit is linked to itself once it has come back for it.
     EXPECT_LT(value(Counter::lockstep_units) - units, 5u);
     EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, 5u * 4);
-}
-
-/// Stores in a loop, which a region has in it: x10 = 100 - 1 to 40 in turn.
-Assembler storing_loop() {
-    Assembler code(code_at);
-    code.imm(InstId::addi, a0, zero, 100);
-    code.imm(InstId::addi, a1, zero, 40);
-    code.label("loop");
-    code.op(InstId::sub, a0, a0, a1);
-    code.store(InstId::sw, a0, a2, 16);
-    code.imm(InstId::lhu, a4, a2, 16);
-    code.imm(InstId::addi, a1, a1, -1);
-    code.branch(InstId::bne, a1, zero, "loop");
-    code.plain(InstId::ecall);
-    return code;
 }
 
 TEST_F(Lockstep, AgreesOnRegions) {
     Guest guest(options(report, run::LockstepSteps::stretch, EngineKind::jit2));
     const u64 units = value(Counter::lockstep_units), accesses = value(Counter::lockstep_accesses),
               regions = value(Counter::regions_compiled);
-    guest.put(storing_loop());
-    Hart hart(guest);
-    hart.state.x[a2] = data_at.raw;
-    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    // A clock would be no part of a region.
+    EXPECT_EQ(run_loop(guest, storing_loop(40)), ExitReason::syscall);
     EXPECT_GE(value(Counter::regions_compiled) - regions, 1u);
     // It polls where it goes back, and is compared there.
     EXPECT_GE(value(Counter::lockstep_units) - units, 2u);
@@ -109,10 +99,7 @@ TEST_F(Lockstep, HasRoomForWhatARegionAccesses) {
     code.imm(InstId::addi, a1, a1, -1);
     code.branch(InstId::bne, a1, zero, "loop");
     code.plain(InstId::ecall);
-    guest.put(code);
-    Hart hart(guest);
-    hart.state.x[a2] = data_at.raw;
-    EXPECT_EQ(guest.engine->run(*hart.thread), ExitReason::syscall);
+    EXPECT_EQ(run_loop(guest, code), ExitReason::syscall);
     EXPECT_EQ(value(Counter::lockstep_accesses) - accesses, u64{8} * blocks * rounds);
 }
 
@@ -186,7 +173,7 @@ TEST_F(Lockstep, ShowsAWrongRegister) {
     EXPECT_EXIT(
         {
             Guest guest(options(report));
-            run_busy_loop(guest);
+            run_loop(guest, busy_loop());
         },
         testing::ExitedWithCode(debug::lockstep_exit_status),
         "the unit at 0x100000 .*does something else compiled than interpreted\nstate\n"
@@ -204,7 +191,7 @@ TEST_F(Lockstep, ShowsAStretch) {
     EXPECT_EXIT(
         {
             Guest guest(options(report, run::LockstepSteps::stretch));
-            run_busy_loop(guest);
+            run_loop(guest, busy_loop());
         },
         testing::ExitedWithCode(debug::lockstep_exit_status),
         "the code from 0x100000 .*does something else compiled than interpreted\nstate\n(.|\n)*\\* x10 "
@@ -218,10 +205,7 @@ TEST_F(Lockstep, ShowsAStretchOfARegion) {
     EXPECT_EXIT(
         {
             Guest guest(options(report, run::LockstepSteps::stretch, EngineKind::jit2));
-            guest.put(storing_loop());
-            Hart hart(guest);
-            hart.state.x[a2] = data_at.raw;
-            guest.engine->run(*hart.thread);
+            run_loop(guest, storing_loop(40));
         },
         testing::ExitedWithCode(debug::lockstep_exit_status),
         "the code from 0x100000 .*does something else compiled than interpreted\nstate\n(.|\n)*"
@@ -234,7 +218,7 @@ TEST_F(Lockstep, ShowsAStrayStore) {
     EXPECT_EXIT(
         {
             Guest guest(options(report));
-            run_busy_loop(guest);
+            run_loop(guest, busy_loop());
         },
         testing::ExitedWithCode(debug::lockstep_exit_status),
         "\\* compiled +store 0x200018 4 bytes leaves 0x5f\n  \\* interpreted +store 0x200010 4 bytes leaves "
@@ -249,7 +233,7 @@ TEST_F(Lockstep, ShowsAWrongAtomic) {
     EXPECT_EXIT(
         {
             Guest guest(options(report));
-            run_busy_loop(guest);
+            run_loop(guest, busy_loop());
         },
         testing::ExitedWithCode(debug::lockstep_exit_status),
         "\\* interpreted +rmw   0x200000 8 bytes reads 0x0 leaves 0x5f");
@@ -263,7 +247,7 @@ TEST_F(Lockstep, ShowsAWrongWayOut) {
     EXPECT_EXIT(
         {
             Guest guest(options(report));
-            run_busy_loop(guest);
+            run_loop(guest, busy_loop());
         },
         testing::ExitedWithCode(debug::lockstep_exit_status), "\\* pc ");
 }
@@ -281,12 +265,12 @@ TEST_F(Lockstep, ComparesWithWhatThePassesWereGiven) {
         return with;
     };
     Guest sound(with_passes(1));
-    EXPECT_EQ(run_busy_loop(sound), ExitReason::syscall);
+    EXPECT_EQ(run_loop(sound, busy_loop()), ExitReason::syscall);
     EXPECT_EXIT(
         {
             sound.engine.reset();
             Guest guest(with_passes(2));
-            run_busy_loop(guest);
+            run_loop(guest, busy_loop());
         },
         testing::ExitedWithCode(debug::lockstep_exit_status), "IR after passes\n");
 }
